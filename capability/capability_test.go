@@ -206,6 +206,28 @@ func TestTree(t *testing.T) {
 	}
 }
 
+// No capability that only reads is powerful, and a capability is at least as powerful as
+// each of those that it includes.
+func TestLevel(t *testing.T) {
+	for _, c := range All() {
+		if c.ReadOnly() {
+			assert.Equal(t, Normal, c.Level(), c)
+		}
+		for _, below := range All() {
+			if c.Includes(below) && c != below {
+				assert.GreaterOrEqual(t, c.Level(), below.Level(), "%s includes %s", c, below)
+			}
+		}
+	}
+	for c, want := range map[Capability]string{
+		AT: "This is a normal capability.", "nonsense": "This is a normal capability.",
+		ManageMytokensRevoke: "This is a powerful capability!", Settings: "This is a very powerful capability!",
+	} {
+		assert.Equal(t, want, c.Level().String(), c)
+	}
+	assert.Equal(t, "This is a normal capability.", Level(77).String())
+}
+
 func parse(t testing.TB, text string) Set {
 	t.Helper()
 	set, err := ParseString(text)

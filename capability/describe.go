@@ -75,6 +75,37 @@ func known(nodes []Node) (names Set, texts map[Capability]string) {
 	return names, texts
 }
 
+// Level says how far a capability reaches, for a user who decides about it.
+type Level uint8
+
+// The levels. A capability that is restricted to reading is always [Normal].
+const (
+	Normal       Level = iota // the token itself, or reading
+	Powerful                  // changes what other tokens of the user, or the user's settings, depend on
+	VeryPowerful              // everything below a name that is powerful
+)
+
+// powerful are the capabilities that reach beyond the token itself and change something
+// there. One that includes other capabilities is [VeryPowerful].
+var powerful = map[Capability]Level{
+	ManageMytokens: VeryPowerful, ManageMytokensRevoke: Powerful,
+	Settings: VeryPowerful, SettingsGrants: VeryPowerful, SettingsGrantsSSH: Powerful,
+}
+
+// Level returns the level of c. An unknown name allows nothing, so its level is [Normal].
+func (c Capability) Level() Level { return powerful[c] }
+
+// String returns the sentence that public clients know (protocol section 3.1).
+func (l Level) String() string {
+	switch l {
+	case VeryPowerful:
+		return "This is a very powerful capability!"
+	case Powerful:
+		return "This is a powerful capability!"
+	}
+	return "This is a normal capability."
+}
+
 // Describe says in plain words what c allows, for a page on which a user decides. It also
 // has a text for an unknown name. The text is English.
 func (c Capability) Describe() string {

@@ -42,7 +42,7 @@ func TestReason(t *testing.T) {
 		{(List{{Scopes: make([]string, MaxEntries+1)}}).Validate(), "more than 1024 entries in a list"},
 		{(List{{}}).Validate(), "empty clause"},
 		{(&Options{Conditions: factories}).Check(List{{Extra: []Extra{{"own", []byte("1")}}}}), "no weekday"},
-		{(&Options{}).Check(List{{Hosts: []string{"a.example.org"}}}), "host names are not looked up here"},
+		{(&Options{}).Check(List{{Hosts: []string{"a.example.org"}}}), "host names are switched off here; use addresses or networks such as 192.0.2.0/24"},
 		{(&Options{}).Check(List{{Extra: []Extra{{"own", []byte("1")}}}}), "unsupported key"},
 		{syntaxError("need an array of clauses"), "need an array of clauses"},
 		{ErrNothingLeft, "no clause is left"},

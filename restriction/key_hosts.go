@@ -37,7 +37,7 @@ func (k *hosts) check(c *Clause, o *Options) error {
 	}
 	for _, entry := range c.Hosts {
 		if h, err := parseHost(entry); err == nil && h.isName() {
-			return because(ErrUnsupported, errNoResolver)
+			return errNamesOff
 		}
 	}
 	return nil

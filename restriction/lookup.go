@@ -57,6 +57,19 @@ var (
 	errNoCountry   = errors.New("the country is unknown")
 )
 
+// errNamesOff refuses a host name in a deployment that looks up none. Discovery lists the
+// key hosts there, because addresses work. So "unsupported key" would mislead.
+var errNamesOff error = namesOff{}
+
+type namesOff struct{}
+
+func (namesOff) Error() string {
+	return "host names are switched off here; use addresses or networks such as 192.0.2.0/24"
+}
+
+// Is reports whether target is [ErrUnsupported].
+func (namesOff) Is(target error) bool { return target == ErrUnsupported }
+
 // Prepare looks up what the policy needs to know about the address of r: its names if a
 // clause has host names, and its country if a clause has countries. It stores the results
 // in r. It does nothing for other policies. Call it before [Policy.Evaluate] if

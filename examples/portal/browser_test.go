@@ -7,6 +7,7 @@ import (
 	"errors"
 	"html"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -76,13 +77,17 @@ type object = map[string]any
 
 // login gets a mytoken as a program with a user does. The program requests it; the user
 // opens the page in a browser, agrees, logs in at the provider, and comes back. It
-// returns the token, and all other secrets.
-func (p *portal) login() (token string, secrets []string) {
+// returns the token, and all other secrets. The request also has the members of with.
+func (p *portal) login(with ...object) (token string, secrets []string) {
 	p.t.Helper()
-	status, started := p.api("token/my", object{
+	request := object{
 		"grant_type": "oidc_flow", "oidc_flow": "authorization_code", "client_type": "native", "oidc_issuer": p.provider,
 		"capabilities": []string{"AT", "tokeninfo"},
-	})
+	}
+	for _, members := range with {
+		maps.Copy(request, members)
+	}
+	status, started := p.api("token/my", request)
 	consent, _ := started["consent_uri"].(string)
 	if status != http.StatusOK || !strings.HasPrefix(consent, p.URL+"/c/") {
 		p.t.Fatalf("%d %v", status, started)

@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -35,6 +36,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/restriction"
 )
 
 func main() {
@@ -86,6 +88,7 @@ func run(ctx context.Context, o *options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	config.Restrictions.Resolver = restriction.NewResolverCache(net.DefaultResolver, restriction.CacheOptions{})
 	config.Issuer, config.Providers = o.url, []issuer.Provider{{Upstream: upstream, AccessTokenCache: o.cache}}
 	iss, err := issuer.New(config)
 	if err != nil {
@@ -98,7 +101,7 @@ func run(ctx context.Context, o *options) (err error) {
 		slog.Error("refresh tokens of an earlier run could not be stored; they stay in the data directory and are tried again", "error", err)
 	}
 	go iss.Maintain(ctx, 5*time.Minute)
-	handler, err := rest.NewHandler(iss, rest.Options{TrustedProxies: o.proxies, TrustUnixPeers: o.unixProxy, Explanations: rest.ExplainClauses})
+	handler, err := rest.NewHandler(iss, rest.Options{TrustedProxies: o.proxies, TrustUnixPeers: o.unixProxy, Explanations: rest.ExplainClauses, Clients: o.clients})
 	if err != nil {
 		return err
 	}

@@ -9,14 +9,19 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/examples/internal/cacheflag"
+	"github.com/mytoken-go/sdk/examples/internal/clientsfile"
+	"github.com/mytoken-go/sdk/examples/internal/envflag"
 	"github.com/mytoken-go/sdk/examples/internal/logflag"
+	"github.com/mytoken-go/sdk/examples/internal/serve"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/rest"
 )
 
 type options struct {
 	listen, health, url, cert, key, data, db, dsn, issuer, client, secret, redirect, scopes, abandon string
 	always                                                                                           []string
 	proxies                                                                                          []netip.Prefix
+	clients                                                                                          []rest.Client
 	unixProxy, reuse, fixed, check, walk                                                             bool
 	cache                                                                                            issuer.AccessTokenCache
 	drain                                                                                            time.Duration
@@ -43,25 +48,17 @@ func parseOptions() (_ *options, err error) {
 	flag.BoolVar(&o.reuse, "reuse-tolerated", false, "the provider accepts a replaced refresh token again for a while: after a crash of one machine, others do not wait for it")
 	flag.BoolVar(&o.fixed, "refresh-tokens-never-rotate", false, "the provider never replaces a refresh token: requests of one login need not wait for each other")
 	flag.Func("access-token-cache", "hand an access token out again, to the same mytoken for the same scopes and audiences, while `condition` holds: age=5m (it is younger), share=50% (of its lifetime has not passed), or left=10m (it still lives as long) (default: never)", func(text string) (err error) { o.cache, err = cacheflag.Parse(text); return err })
-	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies alone, whose X-Forwarded-For is believed, such as 10.0.0.7/32,192.0.2.0/29")
+	flag.Func("introspection-clients", "`file` with the clients that may introspect tokens (RFC 7662): lines with an id, a colon and the SHA-256 sum of a random secret in hexadecimal (default: nobody may)", func(name string) (err error) { o.clients, err = clientsfile.Read(name); return err })
+	flag.Func("trusted-proxies", "`networks` of reverse proxies alone, whose X-Forwarded-For is believed, such as 10.0.0.7/32,192.0.2.0/29", func(list string) (err error) { o.proxies, err = serve.Networks(list); return err })
 	flag.BoolVar(&o.unixProxy, "trust-unix-peers", false, "believe X-Forwarded-For of whoever connects to the Unix socket of -listen: a reverse proxy, and nobody else")
 	flag.DurationVar(&o.drain, "drain", time.Second, "`time` after SIGTERM in which the health check fails and connections are still accepted")
 	text(&o.abandon, "abandon", "none", "give up `node`, a data directory that will not come back, as the log names it, and end: logins no longer wait for what it held")
 	flag.BoolVar(&o.check, "check", false, "start on free ports, take the steps that -walk prints, and end")
 	flag.BoolVar(&o.walk, "walk", false, "print also how to do everything with curl, step by step")
 	o.log.AddTo(flag.CommandLine)
-	flag.VisitAll(func(f *flag.Flag) {
-		name := "PORTAL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value, ok := os.LookupEnv(name); ok && f.Value.Set(value) != nil {
-			err = errors.New(name + " has a value that its flag does not accept; see -help")
-		}
-	})
+	err = envflag.Read(flag.CommandLine, "PORTAL_")
 	flag.Parse()
 	o.url = strings.TrimSuffix(o.url, "/")
-	for network := range strings.FieldsSeq(strings.ReplaceAll(*proxies, ",", " ")) {
-		prefix, bad := netip.ParsePrefix(network)
-		o.proxies, err = append(o.proxies, prefix), errors.Join(err, bad)
-	}
 	if o.secret = os.Getenv("PORTAL_CLIENT_SECRET"); *secret != "" {
 		line, bad := os.ReadFile(*secret)
 		o.secret, err = strings.TrimSpace(string(line)), errors.Join(err, bad)

@@ -230,6 +230,9 @@ func tooLong(wanted restriction.List, end time.Time) error {
 
 // childCapabilities chooses the capabilities of a child (protocol section 3.3).
 func childCapabilities(parent capability.Set, req *DeriveRequest) (capability.Set, error) {
+	if err := checkKnown(&req.Properties); err != nil {
+		return nil, err
+	}
 	refuse := func(lacks string) error {
 		return &RequestError{Field: "capabilities", Code: RequestNoCapability, Reason: fmt.Sprintf(
 			"the parent has %s, and %s; ask for some of what it has", capabilityNames(parent), lacks)}

@@ -211,11 +211,10 @@ func TestDeriveNarrowsCapabilities(t *testing.T) {
 	has := capability.Set{capability.CreateMytoken, capability.TokeninfoIntrospect, capability.Settings}
 	root := login(t, s, mytoken.Properties{Capabilities: has})
 	cases := map[string]struct{ wanted, got capability.Set }{
-		"nothing":              {nil, has},
-		"some":                 {capability.Set{capability.CreateMytoken, capability.AT}, capability.Set{capability.CreateMytoken}},
-		"part of one":          {capability.Set{capability.ReadSettingsGrants}, capability.Set{capability.ReadSettingsGrants}},
-		"more than one":        {capability.Set{capability.Tokeninfo, capability.Settings}, capability.Set{capability.Settings}},
-		"unknown ones dropped": {capability.Set{"x", capability.Settings}, capability.Set{capability.Settings}},
+		"nothing":       {nil, has},
+		"some":          {capability.Set{capability.CreateMytoken, capability.AT}, capability.Set{capability.CreateMytoken}},
+		"part of one":   {capability.Set{capability.ReadSettingsGrants}, capability.Set{capability.ReadSettingsGrants}},
+		"more than one": {capability.Set{capability.Tokeninfo, capability.Settings}, capability.Set{capability.Settings}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -225,7 +224,7 @@ func TestDeriveNarrowsCapabilities(t *testing.T) {
 		})
 	}
 	before := stateOf(t, s)
-	for _, wanted := range []capability.Set{{capability.AT}, {capability.Tokeninfo}, {"x"}, {}, {""}, {"a b"}} {
+	for _, wanted := range []capability.Set{{capability.AT}, {capability.Tokeninfo}, {"x"}, {"x", capability.Settings}, {"tokeninfo:introspect:x"}, {}, {""}, {"a b"}} {
 		_, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{Capabilities: wanted})
 		requireRequestError(t, err, "capabilities")
 	}
@@ -241,12 +240,12 @@ func TestDeriveRefusesCapabilitiesThatTheParentLacks(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
 	request := issuer.DeriveRequest{Token: root.Token, Client: client, Properties: mytoken.Properties{
-		Capabilities: capability.Set{capability.AT, capability.TokeninfoIntrospect, "x"},
+		Capabilities: capability.Set{capability.AT, capability.TokeninfoIntrospect, capability.Settings},
 	}}
 	before := stateOf(t, s)
 	_, err := s.Issuer.Derive(t.Context(), request)
 	requireRequestError(t, err, "capabilities")
-	require.EqualError(t, err, "issuer: capabilities: the parent has AT create_mytoken, and not tokeninfo:introspect x; ask for some of what it has")
+	require.EqualError(t, err, "issuer: capabilities: the parent has AT create_mytoken, and not tokeninfo:introspect settings; ask for some of what it has")
 	_, err = s.Issuer.Preview(t.Context(), request)
 	requireRequestError(t, err, "capabilities")
 	requireUnchanged(t, s, before)

@@ -67,8 +67,9 @@ func (i *Issuer) firstProperties(p mytoken.Properties, from time.Time) (mytoken.
 	return p, nil
 }
 
-// checkKnown refuses unknown capabilities for a first token (D32). A child gets only what
-// its parent has.
+// checkKnown refuses a request for unknown capabilities (D32), also below a known name: the
+// child of a tokeninfo token must not have tokeninfo:foo, whatever that will mean one day. A
+// child that asks for none inherits those that its parent has.
 func checkKnown(p *mytoken.Properties) error {
 	if unknown := p.Capabilities.Unknown(); len(unknown) > 0 {
 		return &RequestError{Field: "capabilities", Code: RequestUnknownCapability, Reason: fmt.Sprintf("unknown capability %q", string(unknown[0]))}

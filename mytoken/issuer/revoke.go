@@ -35,8 +35,6 @@ type Revocation struct {
 	// Revoke again, for ten minutes.
 	AtProvider  bool
 	ProviderErr error
-	// Update replaces the authorising token. It is nil if that was not rotated.
-	Update *mytoken.Issued
 }
 
 // Revoke revokes a token. Once it has returned nil, the token is not usable on any node.
@@ -204,7 +202,9 @@ type RevokeOtherRequest struct {
 }
 
 // RevokeOther revokes a token by its mom_id. It counts as one other use of the
-// authorising token. A token that revokes itself may be revoked already. Errors are those of [Issuer.AccessToken] and [ErrNotOwned].
+// authorising token, which does not rotate: public clients ignore the replacement in the
+// answer, and would lose their token (protocol section 5.7). A token that revokes itself may
+// be revoked already. Errors are those of [Issuer.AccessToken] and [ErrNotOwned].
 func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revocation, error) {
 	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
@@ -229,9 +229,6 @@ func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revo
 	out, err := i.revoke(ctx, req.Other, req.Recursive, p, req.Client, "")
 	if err != nil {
 		return nil, p.afterCharge(asRepeatable(err, true))
-	}
-	if req.Other != p.id.ID {
-		out.Update = i.rotate(ctx, p, op.kind, spent.Key, req.Client)
 	}
 	return out, nil
 }

@@ -2,6 +2,8 @@ package rest_test
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -229,15 +231,28 @@ func (a *agent) onDemand(token string) {
 		a.t.Error("the agent's template engine finds braces")
 	}
 	form := checkStandalone(a.t, a.URL, page.text)
+	for _, loads := range []string{"<link", "<img", " src="} { // the window may not trust the service's certificate
+		assert.NotContains(a.t, page.text, loads)
+	}
+	for _, element := range []string{"style", "script"} {
+		held := regexp.MustCompile("(?s)<"+element+"[^>]*>(.*?)</"+element+">").FindAllStringSubmatch(page.text, -1)
+		if assert.Len(a.t, held, 1, element) {
+			sum := sha256.Sum256([]byte(held[0][1]))
+			assert.Regexp(a.t, element+`-src [^;]*'sha256-`+regexp.QuoteMeta(base64.StdEncoding.EncodeToString(sum[:]))+`'`, page.Header.Get("Content-Security-Policy"))
+		}
+	}
+	assert.NotContains(a.t, page.Header.Get("Content-Security-Policy"), "unsafe")
+	assert.NotContains(a.t, page.text, "does not say its name", "the name of the token is all that the agent says")
+	assert.Contains(a.t, page.text, "<h1><bdi>mytoken {&#123;requested}&#125; by ")
+	assert.NotContains(a.t, page.text, "Where you log in", "no login follows")
 	if form["name"] != request["name"] || form["restrictions"] == "" || !strings.Contains(form["rotation"], `{"on_AT":true,"auto_revoke":true}`) {
 		a.t.Errorf("%q", form)
 	}
-	script := a.do(http.MethodGet, "/static/ondemand.js", "")
 	for _, want := range []string{"window.approve(", "window.cancel("} {
-		assert.Contains(a.t, script.text, want)
+		assert.Contains(a.t, page.text, want)
 	}
 	for _, bad := range []string{"function approve", "function cancel", "approve =", "cancel ="} {
-		if strings.Contains(script.text, bad) || strings.Contains(page.text, bad) {
+		if strings.Contains(page.text, bad) {
 			a.t.Errorf("the page defines %q itself", bad)
 		}
 	}

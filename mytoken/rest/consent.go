@@ -85,7 +85,11 @@ func consentOnDemand(c *call, req *wire.TokenRequest) (*answer, error) {
 		return nil, err
 	}
 	page, err := c.pages.ConsentOnDemand(req.OIDCIssuer, req.ApplicationName, *props)
-	return html(http.StatusOK, page, err)
+	a, err := html(http.StatusOK, page, err)
+	if err == nil {
+		a.header = http.Header{"Content-Security-Policy": {c.contentPolicy(c.pages.Sources())}}
+	}
+	return a, err
 }
 
 // asked returns what the login with the code in the path asks for.
@@ -121,17 +125,23 @@ func consentDecision(c *call) (*answer, error) {
 		return nil, err
 	}
 	media, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	if media == "application/x-www-form-urlencoded" && len(data) > 0 {
+	if media == mediaForm && !saysNothing(data) && !beginsObject(data) {
 		return consentForm(c, data)
 	}
-	if len(data) == 0 {
+	return c.decideByJSON(data)
+}
+
+// decideByJSON takes the decision of a script. No body declines (protocol section 5.18.2).
+func (c *call) decideByJSON(data []byte) (*answer, error) {
+	if saysNothing(data) {
 		to, err := c.decline()
 		if err != nil {
 			return nil, err
 		}
 		return &answer{status: wire.StatusForward, body: wire.Forward{URL: to}}, nil
 	}
-	if data, err = decisionShape.fromJSON(data); err != nil {
+	data, err := decisionShape.fromJSON(data)
+	if err != nil {
 		return nil, err
 	}
 	var decision wire.ConsentDecision

@@ -100,19 +100,21 @@ func (c *call) body() ([]byte, error) {
 }
 
 // decode reads a request into a struct of package wire. The request is JSON, or a form if
-// it says so (D101). An empty body and null stand for an object without members, because
-// public clients send them. Expand, if it is not nil, changes the JSON before it is
-// decoded.
+// it says so (D101) and does not begin with a brace: curl -d sends JSON under the type of
+// a form. An empty body and null stand for an object without members, because public
+// clients send them. Expand, if it is not nil, changes the JSON before it is decoded.
 func decode(c *call, s shape, into any, expand func([]byte) ([]byte, error)) error {
 	data, err := c.body()
 	if err != nil {
 		return err
 	}
 	media, params, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	switch media {
-	case "application/x-www-form-urlencoded":
+	switch {
+	case beginsObject(data):
+		data, err = s.fromJSON(data)
+	case media == mediaForm:
 		data, err = s.fromForm(data)
-	case "multipart/form-data":
+	case media == "multipart/form-data":
 		data, err = s.fromMultipart(data, params["boundary"])
 	default:
 		data, err = s.fromJSON(data)
@@ -134,6 +136,24 @@ func decode(c *call, s shape, into any, expand func([]byte) ([]byte, error)) err
 		return errNotJSON
 	}
 	return nil
+}
+
+// mediaForm is the type of a form, which curl and browsers give to what they send.
+const mediaForm = "application/x-www-form-urlencoded"
+
+// jsonSpace is the white space of JSON (RFC 8259 section 2).
+const jsonSpace = " \t\r\n"
+
+// beginsObject reports whether a body can only be JSON. No field of a form begins with a
+// brace.
+func beginsObject(data []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(data, jsonSpace), []byte("{"))
+}
+
+// saysNothing reports whether a body is no body (protocol section 5.0.3).
+func saysNothing(data []byte) bool {
+	text := string(bytes.Trim(data, jsonSpace))
+	return text == "" || text == "null"
 }
 
 // shape describes the members of a struct of package wire.
@@ -171,10 +191,10 @@ func shapeOf(t reflect.Type) shape {
 // fromJSON rewrites an object with the member names in their exact case (protocol section
 // 0). It leaves out unknown and null members, and keeps the bytes of the values.
 func (s shape) fromJSON(data []byte) ([]byte, error) {
-	data = bytes.Trim(data, " \t\r\n")
-	if len(data) == 0 || string(data) == "null" {
+	if saysNothing(data) {
 		return []byte("{}"), nil
 	}
+	data = bytes.Trim(data, jsonSpace)
 	if err := scan(data); err != nil {
 		return nil, err
 	}

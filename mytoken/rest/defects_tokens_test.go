@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -62,8 +63,9 @@ func TestD30_D31_HistoryOfWhom(t *testing.T) {
 	}
 }
 
-// TestD32_UnknownCapabilities: a first token is refused, and a child never gets them. The
-// two old names that clients still send have no effect.
+// TestD32_UnknownCapabilities: first tokens and children are refused, also for names below
+// one that the parent has, and on the consent page for a child. The two old names that
+// clients still send have no effect.
 func TestD32_UnknownCapabilities(t *testing.T) {
 	s := start(t)
 	ask := func(names ...string) *reply {
@@ -73,10 +75,26 @@ func TestD32_UnknownCapabilities(t *testing.T) {
 	s.object(ask("AT", "list_mytokens", "revoke_any_token"), 200)
 	s.fails(ask("list_mytokens"), 400, "invalid_request", "none of the requested capabilities exists")
 	parent := s.token(mytoken.Properties{})
-	if got := s.object(s.derive(parent, m{"capabilities": []string{"AT", "everything"}}), 200); encode(t, got["capabilities"]) != `["AT"]` {
-		t.Errorf("%v", got["capabilities"])
+	for _, bad := range []string{"everything", "nonsense", "tokeninfo:foo", "read@tokeninfo"} {
+		asked := m{"capabilities": []string{"AT", bad}}
+		s.fails(s.derive(parent, asked), 400, "invalid_request", `unknown capability "`+bad+`"`)
+		asked["mytoken"], asked["oidc_issuer"] = parent, s.Provider.Issuer()
+		s.fails(s.post("/c", asked), 400, "invalid_request", `unknown capability "`+bad+`"`)
+		r := s.form("/oauth/token", url.Values{
+			"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {parent}, "capabilities": {bad},
+			"subject_token_type": {"urn:ietf:params:oauth:token-type:refresh_token"}, "requested_token_type": {"urn:ietf:params:oauth:token-type:refresh_token"},
+		})
+		s.fails(r, 400, "invalid_request", `unknown capability "`+bad+`"`)
 	}
-	s.fails(s.derive(parent, m{"capabilities": []string{"everything"}}), 400, "invalid_request", "mytoken to be issued cannot have any of the requested capabilities")
+	require.Empty(t, s.object(s.info("subtokens", parent, nil), 200)["mytokens"].(m)["children"], "a child was made")
+	s.fails(s.derive(s.token(mytoken.Properties{Capabilities: capability.Set{capability.CreateMytoken}}), m{"capabilities": []string{"AT"}}),
+		400, "invalid_request", "mytoken to be issued cannot have any of the requested capabilities")
+	for _, files := range []fstest.MapFS{
+		{"capabilities/a.json": {Data: []byte(`["tokeninfo:foo"]`)}}, {"profiles/a.json": {Data: []byte(`{"capabilities":["tokeninfo:foo"]}`)}},
+	} {
+		_, err := rest.NewHandler(s.Issuer, rest.Options{Templates: files})
+		require.ErrorContains(t, err, `unknown capability "tokeninfo:foo"`)
+	}
 }
 
 // TestD33_DisabledActions: an action that the operator switched off is refused.
@@ -168,7 +186,6 @@ func TestD39_D40_D41_Lifetime(t *testing.T) {
 func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
 	var token any = s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnOther: true}})
-	other := s.object(s.derive(s.token(mytoken.Properties{}), nil), 200)
 	header := func() []string { return []string{"Authorization", "Bearer " + token.(string)} }
 	for name, send := range map[string]func() *reply{
 		"derive":       func() *reply { return s.derive(token, nil) },
@@ -180,7 +197,6 @@ func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
 		"disable grant": func() *reply {
 			return s.do(http.MethodDelete, "/api/v0/settings/grants", `{"grant_type":"ssh"}`, header()...)
 		},
-		"revoke other": func() *reply { return s.post("/api/v0/token/revoke", m{"token": token, "mom_id": other["mom_id"]}) },
 	} {
 		r := send()
 		if r.StatusCode != 200 && r.StatusCode != 201 {
@@ -197,6 +213,27 @@ func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
 			t.Errorf("%s rotates", action)
 		}
 	}
+}
+
+// TestRevokingByIDDoesNotRotate: public clients ignore token_update when they revoke by
+// mom_id. Their token stays the current one, also long after the grace, and the use counts.
+func TestRevokingByIDDoesNotRotate(t *testing.T) {
+	s := start(t)
+	token := s.token(mytoken.Properties{
+		Capabilities: everything, Rotation: &mytoken.Rotation{OnAT: true, OnOther: true, AutoRevoke: true},
+		Restrictions: restriction.List{{UsagesOther: restriction.Usages(2)}},
+	})
+	for range 2 {
+		other := s.object(s.derive(s.token(mytoken.Properties{}), nil), 200)
+		r := s.post("/api/v0/token/revoke", m{"token": token, "mom_id": other["mom_id"]})
+		require.Equal(t, []any{http.StatusNoContent, ""}, []any{r.StatusCode, r.text})
+		s.fails(s.access(other["mytoken"], nil), 401, "invalid_token", "")
+		s.Clock.Advance(time.Hour)
+		require.EqualValues(t, 1, s.object(s.introspect(token), 200)["token"].(m)["seq_no"])
+	}
+	other := s.object(s.derive(s.token(mytoken.Properties{}), nil), 200)
+	s.refusedBy(s.post("/api/v0/token/revoke", m{"token": token, "mom_id": other["mom_id"]}), "usages_other")
+	s.object(s.access(other["mytoken"], nil), 200)
 }
 
 // TestD44_RefreshTokenAlias: a client that presents the token as a refresh token gets the

@@ -1,43 +1,45 @@
 package rest
 
 import (
+	"bytes"
 	"net/http"
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/mytoken-go/sdk/internal/unique"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// metadata holds the encoded documents for one signing key. They are cached, because
-// oidc-agent reads one before every poll. Only a new key changes them (D86).
+// metadata holds the encoded documents for a set of keys. They are cached, because
+// oidc-agent reads one before every poll. Only a change of the keys changes them (D86).
 type metadata struct {
-	keyID   string
+	keys    []byte // as a JWK set
 	mytoken []byte
 	oauth   []byte
 }
 
-// documents returns the documents for the key that signs now.
+// documents returns the documents for the present keys.
 func (h *Handler) documents() (*metadata, error) {
-	keys := h.issuer.Keys()
-	if m := h.metadata.Load(); m != nil && m.keyID == keys.ActiveID() {
+	keys := h.issuer.Keys().JWKS()
+	if m := h.metadata.Load(); m != nil && bytes.Equal(m.keys, keys) {
 		return m, nil
 	}
-	m := &metadata{keyID: keys.ActiveID()}
+	m := &metadata{keys: keys}
 	var set struct {
 		Keys []struct {
 			Algorithm string `json:"alg"`
 		} `json:"keys"`
 	}
-	if err := json.Unmarshal(keys.JWKS(), &set); err != nil {
+	if err := json.Unmarshal(keys, &set); err != nil {
 		return nil, err
 	}
-	var algorithm string
-	if len(set.Keys) > 0 { // the one that signs comes first
-		algorithm = set.Keys[0].Algorithm
+	var algorithms []string // the one that signs comes first
+	for _, key := range set.Keys {
+		algorithms = append(algorithms, key.Algorithm)
 	}
 	var err error
-	if m.mytoken, err = wire.Marshal(h.configuration(algorithm)); err != nil {
+	if m.mytoken, err = wire.Marshal(h.configuration(unique.Strings(algorithms))); err != nil {
 		return nil, err
 	}
 	if m.oauth, err = wire.Marshal(h.authorizationServer()); err != nil {
@@ -47,15 +49,21 @@ func (h *Handler) documents() (*metadata, error) {
 	return m, nil
 }
 
-// configuration is the document of protocol section 5.1. It lists only what is served.
-func (h *Handler) configuration(algorithm string) wire.Configuration {
-	access := h.base + pathTokenAccess
+// configuration is the document of protocol section 5.1. It lists only what is served, and
+// the endpoints without which public clients crash. The first algorithm is that of the key
+// that signs.
+func (h *Handler) configuration(algorithms []string) wire.Configuration {
+	access, algorithm := h.base+pathTokenAccess, ""
+	if len(algorithms) > 0 {
+		algorithm = algorithms[0]
+	}
 	cfg := wire.Configuration{
 		Issuer: h.issuer.URL(), AccessTokenEndpoint: access, TokenEndpoint: access,
 		MytokenEndpoint: h.base + pathTokenMy, RevocationEndpoint: h.base + pathTokenRevoke,
 		UserSettingsEndpoint: h.base + pathSettings, TokenTransferEndpoint: h.base + pathTokenTransfer,
-		ProfilesEndpoint: h.base + pathProfiles, JWKSURI: h.base + pathJWKS, SigningAlgorithm: algorithm,
-		Documentation: h.opts.Documentation, Version: h.opts.Version, TokeninfoActions: h.opts.TokeninfoActions,
+		ProfilesEndpoint: h.base + pathProfiles, JWKSURI: h.base + pathJWKS, SigningAlgorithm: algorithm, IDTokenAlgorithms: algorithms,
+		NotificationsEndpoint: h.base + pathNotifications,
+		Documentation:         h.opts.Documentation, Version: h.opts.Version, TokeninfoActions: h.opts.TokeninfoActions,
 		AccessTokenGrantTypes: []string{wire.GrantMytoken},
 		MytokenGrantTypes:     []string{wire.GrantOIDCFlow, wire.GrantMytoken, wire.GrantTransferCode, wire.GrantPollingCode},
 		OIDCFlows:             []string{wire.FlowAuthorizationCode},

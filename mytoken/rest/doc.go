@@ -37,7 +37,8 @@
 //
 //	/.well-known/mytoken-configuration, /.well-known/openid-configuration, /jwks
 //	/api/v0/token/my, token/access, token/transfer, token/revoke, tokeninfo
-//	/api/v0/settings, settings/grants, pt (profiles and templates)
+//	/api/v0/settings, settings/grants, capabilities, pt (profiles and templates)
+//	/api/v0/consent/{code}                                consent by script
 //	/c/{code}, /c, /redirect/{provider}, /redirect,
 //	/login/{login}, /native, /native/abort                pages of a login
 //	/home, /manage, /manage/...                           pages for users
@@ -47,8 +48,9 @@
 //	/oauth/revoke       revocation (RFC 7009)
 //
 // The package does not serve the SSH grant, mail, notifications, calendars, tags,
-// federation, or the writing of templates. Their paths answer 501 with a JSON error, and
-// the discovery document does not list them.
+// federation, or the writing of templates. Their paths answer 501 with a JSON error. The
+// documents name the endpoints of mail and notifications all the same, because public
+// clients crash without them.
 //
 // A mytoken is no access token. Introspection describes it with the token_type N_A, and
 // with this issuer as iss and aud. A resource server that also accepts the tokens of other
@@ -124,7 +126,12 @@
 // what is left of their limits, and their history. The user can revoke them and create
 // new ones. The login gives the browser a mytoken in a cookie that only these pages get.
 // That mytoken can only list and revoke tokens and read their history. Each new token
-// needs a login of its own. A page shows it once, and the service does not keep it.
+// needs a login of its own. A page shows it once, and the service does not keep it. A link
+// can fill in the form for a new token (protocol section 5.23.1). The form shows all of it,
+// or the link is refused.
+//
+// A consent page of your own can ask about a login and decide by script (protocol section
+// 5.18.4), under the protections of the built-in page.
 //
 // # Replacing pages
 //
@@ -141,13 +148,13 @@
 //	home.html     Providers Manageable
 //	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
 //	              Capabilities Summary Changes Scopes Clauses RotationText Timeline Restrictions
-//	              Rotation Editor Judged Problems
+//	              Rotation Editor Judged Problems Style Script
 //	login.html    Providers Ended Lifetime Wanted
 //	tokens.html   User Roots Count More Search Notice
 //	token.html    Token Summary Scopes Parent Timeline Events Truncated
 //	revoke.html   Token
-//	create.html   Name Providers Provider Capabilities Editor Transfer Judged Summary Changes
-//	              Scopes Clauses RotationText Timeline Problems
+//	create.html   Name Providers Provider Capabilities Editor Transfer Filled Judged Summary
+//	              Changes Scopes Clauses RotationText Timeline Problems
 //	created.html  Token Code CodeExpires QR ID Name User Capabilities Summary Changes Scopes Clauses
 //	              RotationText Timeline
 //
@@ -166,6 +173,10 @@
 //	Lines         Text Time Items More
 //	Items         Before Text
 //	Problems      Field Text
+//
+// A program shows consent.html in a window of its own if OnDemand is true. That window may
+// not be able to load anything from here. So Style and Script hold style.css, page.js and
+// ondemand.js, and the policy of the page admits exactly these texts.
 //
 // The template "time" of parts.html writes a time in UTC, and "clock" only its time of
 // day. The script static/page.js adds the time where the browser is. The attribute

@@ -177,6 +177,9 @@ func (f *loginFailure) failedLogin(e *issuer.LoginError) pages.Message {
 
 // explainOther writes the page of any other error.
 func (c *call) explainOther(err error, p problem, f *loginFailure) pages.Message {
+	if link, ok := errors.AsType[*linkError](err); ok {
+		return c.explainLink(link)
+	}
 	switch p.status {
 	case http.StatusNotFound:
 		return pages.Message{

@@ -139,6 +139,7 @@ var rules = []rule{
 	sentinel(errOtherBrowser, 400, wire.ErrorInvalidRequest, stateMismatch),
 	sentinel(errUnfinished, 503, wire.ErrorTemporarilyUnavailable, "the login is being finished"),
 	sentinel(errUnknownClient, 401, wire.ErrorInvalidClient, "client authentication failed"),
+	invalid(func(e *linkError) string { return "the link cannot be used: " + e.reason }),
 	typed(func(e *standardError) problem { return problem{status: 400, code: e.code, text: e.text} }),
 	typed(func(e *tooManyError) problem {
 		return problem{status: 429, code: "Too Many Requests", text: e.what, retry: e.retry}

@@ -73,7 +73,7 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 		clients: make(map[string][sha256.Size]byte),
 	}
 	for _, c := range opts.Clients {
-		h.clients[c.ID] = sha256.Sum256([]byte(c.Secret.Reveal()))
+		h.clients[c.ID] = c.sum()
 	}
 	if err := h.csrf.AddTrustedOrigin(h.origin); err != nil {
 		return nil, badOption("the issuer URL %q is no origin: %v", iss.URL(), err)

@@ -108,7 +108,7 @@ func TestIdempotencyKeyOfAnotherToken(t *testing.T) {
 	require.NotEqual(t, first["access_token"], other["access_token"])
 	at, _ := s.used(two)
 	require.EqualValues(t, 1, at)
-	s.fails(access(two), 403, "usage_restricted", "The restrictions of this token does not allow this usage")
+	s.fails(access(two), 403, "usage_restricted", refusedText+": usages_AT")
 	for range 2 {
 		s.object(access(one), 200)
 	}

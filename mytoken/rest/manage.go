@@ -55,13 +55,12 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 		return nil, errNotFound
 	}
 	recursive := values.Get("recursive") != ""
-	done, err := c.issuer.RevokeOther(c.ctx(), issuer.RevokeOtherRequest{Token: s.token, Other: id, Recursive: recursive, Client: c.client})
+	_, err = c.issuer.RevokeOther(c.ctx(), issuer.RevokeOtherRequest{Token: s.token, Other: id, Recursive: recursive, Client: c.client})
 	if errors.Is(err, issuer.ErrNotOwned) {
 		return nil, errNotFound
 	} else if err != nil {
 		return nil, err
 	}
-	s.took(done.Update)
 	switch {
 	case id == s.claims.ID():
 		c.dropSession()
@@ -72,10 +71,15 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 	return seeOther(c.prefix + pathManage + "?done=revoked"), nil
 }
 
-// manageCreatePage shows the form for a new token.
+// manageCreatePage shows the form for a new token, with the request of a link if a link led
+// here.
 func manageCreatePage(c *call, _ *session) (*answer, error) {
-	form := c.pages.NewCreateForm()
-	if err := c.foreseeCreate(form); err != nil {
+	form, filled, err := c.linkedForm()
+	if !filled && err == nil {
+		form = c.pages.NewCreateForm()
+		err = c.foreseeCreate(form)
+	}
+	if err != nil {
 		return nil, err
 	}
 	page, err := form.Page()

@@ -93,9 +93,12 @@ func (c *call) loginPage(ended bool) (*answer, error) {
 	if ended {
 		c.dropSession()
 	}
-	want := ""
-	if c.route.path == pathManageToken || c.route.path == pathManageRevoke {
-		want = wantedOf(c.r.URL.Query().Get("id"))
+	want, query := "", c.r.URL.Query()
+	switch c.route.path {
+	case pathManageToken, pathManageRevoke:
+		want = wantedOf(query.Get("id"))
+	case pathManageCreate:
+		want = wantedOf(wantedLink + query.Get(linkParameter))
 	}
 	page, err := c.pages.Login(ended, c.opts.CookieLifetime, want)
 	return html(status, page, err)
@@ -127,26 +130,39 @@ func manageLogin(c *call) (*answer, error) {
 // manageLoggedIn leads a browser from a finished login to the user's tokens. It is not a
 // redirect, because the browser sends the cookie only when this site leads it on.
 func manageLoggedIn(c *call) (*answer, error) {
-	to := c.base + pathManage
-	if id, err := mytoken.ParseMomID(c.r.URL.Query().Get("id")); err == nil {
+	to, query := c.base+pathManage, c.r.URL.Query()
+	if id, err := mytoken.ParseMomID(query.Get("id")); err == nil {
 		to = c.pages.TokenLink(id)
+	} else if link := query.Get(linkParameter); isLink(link) {
+		to = c.base + linkTo(link)
 	}
 	return c.message(http.StatusOK, pages.Message{Title: "Your tokens", Text: "You are sent to your tokens.", Continue: to})
 }
 
-// wantedOf returns the mom_id of the token that the user wants to see after the login, or
-// nothing for any other text.
-func wantedOf(id string) string {
-	if _, err := mytoken.ParseMomID(id); err != nil {
+// wantedLink begins what a user wants who comes from a link that fills in the form for a new
+// token. The parameter of the link follows.
+const wantedLink = linkParameter + "="
+
+// wantedOf returns what the user wants to see after the login: the mom_id of a token, or the
+// form that a link fills in. It returns nothing for any other text.
+func wantedOf(text string) string {
+	if link, ok := strings.CutPrefix(text, wantedLink); ok && isLink(link) {
+		return text
+	}
+	if _, err := mytoken.ParseMomID(text); err != nil {
 		return ""
 	}
-	return id
+	return text
 }
 
 // wanted is the query of the page behind a login, from its LoginRequest.ReturnTo.
 func wanted(returnTo string) string {
-	if id := strings.TrimPrefix(returnTo, returnSession); id != "" {
-		return "?" + url.Values{"id": {id}}.Encode()
+	want := strings.TrimPrefix(returnTo, returnSession)
+	if link, ok := strings.CutPrefix(want, wantedLink); ok {
+		return "?" + url.Values{linkParameter: {link}}.Encode()
+	}
+	if want != "" {
+		return "?" + url.Values{"id": {want}}.Encode()
 	}
 	return ""
 }

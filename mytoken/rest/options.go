@@ -2,6 +2,7 @@ package rest
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -142,9 +143,25 @@ type Options struct {
 
 // Client may introspect tokens. It authenticates as in RFC 6749 section 2.3.1.
 type Client struct {
-	ID string // without colon
+	ID string // without colon, and of this client alone
 	// Secret is at least 16 bytes long.
 	Secret mytoken.Secret
+	// SecretSum is the SHA-256 sum of the secret, for a program that does not keep the
+	// secret itself. Set it or Secret. The secret has to be drawn at random, 128 bits at
+	// least: nobody can find it from the sum then.
+	SecretSum [sha256.Size]byte
+}
+
+// sum returns the SHA-256 sum of the secret, or zero if there is no usable one.
+func (c *Client) sum() [sha256.Size]byte {
+	secret := c.Secret.Reveal()
+	switch {
+	case secret == "":
+		return c.SecretSum
+	case len(secret) < 16 || c.SecretSum != [sha256.Size]byte{}:
+		return [sha256.Size]byte{}
+	}
+	return sha256.Sum256([]byte(secret))
 }
 
 // defaultVersion is the version of the reference server whose clients are served.
@@ -199,10 +216,15 @@ func (o *Options) complete() error {
 			return badOption("TokeninfoActions: %q is none of %q", a, allActions)
 		}
 	}
-	for n, c := range o.Clients {
-		if c.ID == "" || strings.Contains(c.ID, ":") || len(c.Secret.Reveal()) < 16 {
-			return badOption("Clients: client %d needs an ID without colon and a secret of at least 16 characters", n) // an ID may be a pasted secret
+	ids := make(map[string]bool)
+	for n, c := range o.Clients { // the errors show no ID, which may be a pasted secret
+		if c.ID == "" || strings.Contains(c.ID, ":") || c.sum() == [sha256.Size]byte{} {
+			return badOption("Clients: client %d needs an ID without colon, and either a secret of at least 16 characters or the sum of one", n)
 		}
+		if ids[c.ID] {
+			return badOption("Clients: client %d has the ID of an earlier one", n)
+		}
+		ids[c.ID] = true
 	}
 	return cmp.Or(o.Guesses.complete(), o.Logins.complete())
 }

@@ -1,9 +1,12 @@
 package rest_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +29,9 @@ func TestOptions(t *testing.T) {
 		"mapped proxy":     {TrustedProxies: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}},
 		"action":           {TokeninfoActions: []string{"notifications"}},
 		"client":           {Clients: []rest.Client{{ID: "x", Secret: mytoken.NewSecret("short")}}},
+		"no secret":        {Clients: []rest.Client{{ID: "x"}}},
+		"secret and sum":   {Clients: []rest.Client{{ID: "x", Secret: mytoken.NewSecret("0123456789abcdef"), SecretSum: [32]byte{1}}}},
+		"clients":          {Clients: []rest.Client{{ID: "x", SecretSum: [32]byte{1}}, {ID: "x", SecretSum: [32]byte{2}}}},
 		"client id":        {Clients: []rest.Client{{ID: "x:y", Secret: mytoken.NewSecret("0123456789abcdef")}}},
 		"redirect":         {RedirectURIs: []string{"("}},
 		"empty redirect":   {RedirectURIs: []string{""}},
@@ -80,4 +86,18 @@ func TestOwnConditions(t *testing.T) {
 	}
 	doc := s.object(s.do(http.MethodGet, "/.well-known/mytoken-configuration", ""), 200)
 	assert.Contains(t, encode(t, doc["restriction_claims_supported"]), `"badge"`, doc)
+}
+
+// TestIntrospectionBySum: a client whose secret the program knows by its sum alone
+// authenticates like any other.
+func TestIntrospectionBySum(t *testing.T) {
+	const secret = "a random secret of the tests"
+	s := start(t, func(o *setup) {
+		o.rest.Clients = []rest.Client{{ID: "compute", SecretSum: sha256.Sum256([]byte(secret))}}
+	})
+	token := s.token(mytoken.Properties{})
+	for given, status := range map[string]int{secret: 200, "": 401, secret + "x": 401, strings.Repeat("\x00", 32): 401} {
+		r := s.form("/oauth/introspect", url.Values{"token": {token}, "client_id": {"compute"}, "client_secret": {given}})
+		require.Equal(t, status, r.StatusCode, "%q: %s", given, r.text)
+	}
 }

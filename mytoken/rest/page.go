@@ -22,6 +22,9 @@ func (c *call) message(status int, m pages.Message) (*answer, error) {
 }
 
 func homePage(c *call) (*answer, error) {
+	if c.r.URL.Query().Has(linkParameter) {
+		return c.followLink()
+	}
 	if c.r.URL.Query().Has("login") { // a web login that was declined leads here
 		if e, err := c.lastLogin(); err == nil && e != nil && e.Declined {
 			return c.declinedPage(e)
@@ -37,9 +40,7 @@ func (c *call) wantsPage() bool { return strings.Contains(c.r.Header.Get("Accept
 // pageHeaders sets the headers of pages. A page loads nothing from other origins and
 // cannot be framed. A link to another origin sends no Referer.
 func (c *call) pageHeaders(h http.Header) {
-	self := "'self' " + c.origin
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+self+"; script-src "+self+"; img-src "+self+" data:; connect-src "+self+
-		"; form-action "+self+"; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", c.contentPolicy("", ""))
 	h.Set("X-Frame-Options", "DENY")
 	// With "no-referrer" a browser would not name the origin of a form (Fetch, "append a
 	// request Origin header"). Over plain HTTP no other header names it.
@@ -48,6 +49,15 @@ func (c *call) pageHeaders(h http.Header) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 	h.Set("X-Permitted-Cross-Domain-Policies", "none")
+}
+
+// contentPolicy returns the policy of a page, which may also hold a style and a script that
+// these sources admit.
+func (c *call) contentPolicy(style, script string) string {
+	self := "'self' " + c.origin
+	and := func(source string) string { return strings.TrimRight(self+" "+source, " ") }
+	return "default-src 'none'; style-src " + and(style) + "; script-src " + and(script) + "; img-src " + self + " data:; connect-src " + self +
+		"; form-action " + self + "; base-uri 'none'; frame-ancestors 'none'"
 }
 
 // staticFile serves a file that belongs to a page.

@@ -18,6 +18,7 @@ const (
 	document             // the same for everybody
 	page                 // for browsers
 	standard             // an OAuth endpoint
+	own                  // JSON, for scripts of the service's own pages alone
 )
 
 type methods map[string]handle
@@ -42,6 +43,10 @@ const (
 	pathTokeninfo           = "/api/v0/tokeninfo"
 	pathSettings            = "/api/v0/settings"
 	pathSettingsGrants      = "/api/v0/settings/grants"
+	pathSettingsEmail       = "/api/v0/settings/email"
+	pathNotifications       = "/api/v0/notifications"
+	pathCapabilities        = "/api/v0/capabilities"
+	pathConsentAPI          = "/api/v0/consent"
 	pathProfiles            = "/api/v0/pt"
 	pathGuests              = "/api/v0/guests"
 	pathOAuthToken          = "/oauth/token"
@@ -61,14 +66,31 @@ const (
 	pathStatic              = "/static/"
 )
 
-// notBuilt are the paths of the protocol that answer 501.
-var notBuilt = []string{
-	"/.well-known/openid-federation",
-	"/api/v0/settings/grants/ssh", "/api/v0/settings/email", "/api/v0/settings/tags", "/api/v0/settings/tags/{tag}",
-	"/api/v0/token/my/tags",
-	"/api/v0/notifications", "/api/v0/notifications/{rest...}",
-	"/actions", "/calendars/{rest...}",
+// notBuilt are the paths of the protocol that answer 501, and what is missing there. The
+// settings and discovery documents name some of them, because public clients crash if they
+// do not find the endpoint that a command needs (protocol section 13).
+var notBuilt = []struct{ path, what string }{
+	{"/.well-known/openid-federation", "federation"},
+	{"/api/v0/settings/grants/ssh", "the SSH grant"},
+	{pathSettingsEmail, notBuiltMail},
+	{pathSettingsEmail + "/{rest...}", notBuiltMail},
+	{"/api/v0/settings/tags", "the service for tags"},
+	{"/api/v0/settings/tags/{tag}", "the service for tags"},
+	{"/api/v0/token/my/tags", "the service for tags"},
+	{pathNotifications, notBuiltNotifications},
+	{pathNotifications + "/{rest...}", notBuiltNotifications},
+	{pathNotifications + "/calendars", notBuiltCalendars},
+	{pathNotifications + "/calendars/{rest...}", notBuiltCalendars},
+	{"/calendars/{rest...}", notBuiltCalendars},
+	{"/actions", "the service for links in mails"},
 }
+
+// What is missing, as the errors of [notBuilt] name it.
+const (
+	notBuiltMail          = "mail"
+	notBuiltNotifications = "the service for notifications"
+	notBuiltCalendars     = "the service for calendars"
+)
 
 // routes lists everything that the handler serves.
 func (h *Handler) routes() []*route {
@@ -79,6 +101,7 @@ func (h *Handler) routes() []*route {
 		{path: wire.PathOpenIDConfiguration, kind: document, methods: get(configuration)},
 		{path: pathAuthorizationServer, kind: document, methods: get(authorizationServer)},
 		{path: pathJWKS, kind: document, methods: get(jwks)},
+		{path: pathCapabilities, kind: document, methods: get(capabilities)},
 
 		{path: pathTokenMy, methods: post(serveExpanded(expandTokenRequest, tokenMy))},
 		{path: pathTokenAccess, methods: post(serve(tokenAccess))},
@@ -93,6 +116,8 @@ func (h *Handler) routes() []*route {
 		{path: pathProfiles + "/{type}", methods: withWrites(get(profileList))},
 		{path: pathProfiles + "/{group}/{type}", methods: withWrites(get(profileList))},
 		{path: pathProfiles + "/{group}/{type}/{id}", methods: withWrites(methods{})},
+
+		{path: pathConsentAPI + "/{code}", kind: own, methods: methods{http.MethodGet: consentDocument, http.MethodPost: consentByScript}},
 
 		{path: pathOAuthToken, kind: standard, methods: post(serveExpanded(expandProfiles, oauthToken))},
 		{path: pathOAuthRevoke, kind: standard, methods: post(serve(oauthRevoke))},
@@ -118,7 +143,7 @@ func (h *Handler) routes() []*route {
 			&route{path: pathManageLogout, kind: page, methods: post(manageLogout)},
 			&route{path: pathManageToken, kind: page, methods: get(managed(manageToken))},
 			&route{path: pathManageRevoke, kind: page, methods: methods{http.MethodGet: managed(manageAsk), http.MethodPost: managed(manageRevoke)}},
-			&route{path: pathManageCreate, kind: page, methods: methods{http.MethodGet: managed(manageCreatePage), http.MethodPost: managed(manageCreate)}},
+			&route{path: pathManageCreate, kind: page, methods: methods{http.MethodGet: checkedLink(managed(manageCreatePage)), http.MethodPost: managed(manageCreate)}},
 		)
 	}
 	if len(h.clients) > 0 {
@@ -127,10 +152,12 @@ func (h *Handler) routes() []*route {
 	if h.opts.Guest != nil {
 		list = append(list, &route{path: pathGuests + "/", raw: http.StripPrefix(h.prefix+pathGuests, h.opts.Guest)})
 	}
-	for _, path := range notBuilt {
-		list = append(list, &route{path: path, methods: methods{
-			http.MethodGet: missing, http.MethodPost: missing, http.MethodPut: missing, http.MethodDelete: missing,
-		}})
+	for _, n := range notBuilt {
+		all := make(methods)
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			all[method] = missing(n.what)
+		}
+		list = append(list, &route{path: n.path, methods: all})
 	}
 	return list
 }
@@ -138,12 +165,19 @@ func (h *Handler) routes() []*route {
 // withWrites adds the methods that would change templates. They answer 501 (D78).
 func withWrites(m methods) methods {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
-		m[method] = missing
+		m[method] = missing("writing templates")
 	}
 	return m
 }
 
-func missing(*call) (*answer, error) { return nil, errNotBuilt }
+// missing answers 501 with a sentence. Public clients show it to their users.
+func missing(what string) handle {
+	return func(*call) (*answer, error) { return nil, notServed(what) }
+}
+
+func notServed(what string) error {
+	return &told{errNotBuilt, what + " is not available on this server"}
+}
 
 // choose returns the handle for a method.
 func (rt *route) choose(method string) handle {
@@ -202,6 +236,8 @@ func (c *call) routeHeaders(h http.Header) {
 	case api, document:
 		h.Set("Access-Control-Allow-Origin", "*")
 		h.Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id")
+	case own:
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	case page:
 		c.pageHeaders(h)
 	}

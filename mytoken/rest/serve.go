@@ -134,7 +134,11 @@ func (c *call) failure(err error) *answer {
 	body := &wire.Error{Code: p.code, Description: p.text, RestrictedBy: p.refusedBy()}
 	wait := seconds(p.retry)
 	if p.refusal != nil {
-		body.Explanation, wait = c.explained(p.refusal), c.comeBack(p.refusal)
+		told, instants := c.explanation(p.refusal)
+		body.Explanation, wait = wire.NewExplanation(told, instants), c.comeBack(p.refusal)
+		if why := shortReason(told, instants); why != "" {
+			body.Description += ": " + why
+		}
 	}
 	a := (&answer{status: p.status, body: body}).retryAfter(wait)
 	if errors.Is(err, errTooSlow) {
@@ -156,9 +160,6 @@ func (a *answer) retryAfter(seconds int64) *answer {
 
 func (c *call) write(a *answer) {
 	h := c.w.Header()
-	for name, values := range a.header {
-		h[name] = values
-	}
 	body, media := a.raw, a.media
 	if a.body != nil {
 		var err error
@@ -191,6 +192,9 @@ func (c *call) write(a *answer) {
 		h.Set("Cache-Control", "no-store")
 	}
 	c.routeHeaders(h)
+	for name, values := range a.header { // they may replace those of the route
+		h[name] = values
+	}
 	if a.status != http.StatusNoContent && a.status != http.StatusNotModified {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}

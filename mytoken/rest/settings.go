@@ -12,9 +12,13 @@ import (
 )
 
 // settings answers with the document of the user settings (protocol section 5.9). The
-// reference Go client reads it before any setting.
+// reference Go client reads it before any setting, and crashes without the endpoint that
+// it looks for. So the document also names endpoints that answer 501.
 func settings(c *call) (*answer, error) {
-	return ok(wire.Settings{GrantTypeEndpoint: c.base + pathSettingsGrants}), nil
+	return ok(wire.Settings{
+		GrantTypeEndpoint: c.base + pathSettingsGrants,
+		EmailEndpoint:     c.base + pathSettingsEmail,
+	}), nil
 }
 
 // GrantSetting says whether a user enabled a grant type.

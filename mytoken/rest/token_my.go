@@ -39,6 +39,9 @@ func startLogin(c *call, req *wire.TokenRequest) (*answer, error) {
 	if req.OIDCFlow != "" && req.OIDCFlow != wire.FlowAuthorizationCode {
 		return nil, &told{errNoGrantType, "Unsupported oidc_flow"}
 	}
+	if err := refuseUnserved(req); err != nil { // before it counts as the start of a login
+		return nil, err
+	}
 	if err := c.admitLogin(); err != nil {
 		return nil, err
 	}
@@ -138,10 +141,23 @@ func responseOf(req *wire.TokenRequest) mytoken.Response {
 // effect (protocol section 3.1).
 var legacyCapabilities = []capability.Capability{"list_mytokens", "revoke_any_token"}
 
+// refuseUnserved refuses a request for something that this service cannot do. Ignoring it
+// would make users believe that they have it.
+func refuseUnserved(req *wire.TokenRequest) error {
+	switch string(req.SubscribeNotifications) {
+	case "", "null", "[]":
+		return nil
+	}
+	return notServed("subscribe_notifications: " + notBuiltNotifications)
+}
+
 // properties reads the properties of a requested token. Templates are already expanded.
 func (c *call) properties(req *wire.TokenRequest) (mytoken.Properties, error) {
 	props := mytoken.Properties{Name: req.Name}
-	var err error
+	err := refuseUnserved(req)
+	if err != nil {
+		return props, err
+	}
 	if len(req.Restrictions) > 0 {
 		if props.Restrictions, err = restriction.ParseRequest(req.Restrictions, restriction.RequestOptions{
 			Now: c.issuer.Now(), Address: c.client.Address, Location: c.opts.Location,

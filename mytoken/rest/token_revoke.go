@@ -68,13 +68,12 @@ func revokeOther(c *call, req *wire.RevocationRequest, token mytoken.Secret) (*a
 	if err != nil {
 		return nil, err
 	}
-	done, err := c.issuer.RevokeOther(c.ctx(), issuer.RevokeOtherRequest{
+	if _, err := c.issuer.RevokeOther(c.ctx(), issuer.RevokeOtherRequest{
 		Token: token, ID: id, Other: other, Recursive: req.Recursive, Provider: req.OIDCIssuer, Client: c.client,
-	})
-	if err != nil {
+	}); err != nil {
 		return nil, tell(err, issuer.ErrNotOwned, "The provided token cannot be used to revoke this mom_id")
 	}
-	return c.updated(http.StatusNoContent, done.Update), nil
+	return empty(http.StatusNoContent), nil
 }
 
 // updated is an answer without content, except for a token that was rotated.

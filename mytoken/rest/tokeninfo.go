@@ -20,7 +20,7 @@ func tokeninfo(c *call, req *wire.TokeninfoRequest) (*answer, error) {
 		action = wire.ActionIntrospect
 	}
 	if action == wire.ActionNotifications {
-		return nil, errNotBuilt
+		return nil, notServed(notBuiltNotifications)
 	}
 	if !slices.Contains(c.opts.TokeninfoActions, action) {
 		return nil, badRequest("value '%s' not valid for TokeninfoAction", clip.Name(action))

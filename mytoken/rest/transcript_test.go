@@ -280,11 +280,15 @@ func (p *player) show(r *reply) string {
 			text = "(file)"
 		}
 		text = drawingTag.ReplaceAllString(text, "(drawing)")
+		text = inlineFile.ReplaceAllString(text, "$1(file)$2")
 		b.WriteString(text)
 		b.WriteString("\n")
 	}
 	return p.normalise(b.String())
 }
+
+// inlineFile is a style or a script that a page holds.
+var inlineFile = regexp.MustCompile(`(?s)(<(?:style|script)[^>]*>).+?(</(?:style|script)>)`)
 
 // volatile are kinds of values that change from run to run. The first group is the value.
 var volatile = []struct {
@@ -311,6 +315,7 @@ var volatile = []struct {
 	{"handle", regexp.MustCompile(`login=([\w-]{12})`)},
 	{"request", regexp.MustCompile(`request ([0-9a-f]{24})`)},
 	{"request", regexp.MustCompile(`<code>([0-9a-f]{24})</code>`)},
+	{"hash", regexp.MustCompile(`'sha256-([A-Za-z0-9+/]{43}=)'`)},
 	{"etag", regexp.MustCompile(`Etag: "([0-9a-f]{32})"`)},
 }
 
@@ -345,17 +350,11 @@ func TestEveryRouteHasATranscript(t *testing.T) {
 	}
 	for _, r := range handler.Routes() {
 		method, path, _ := strings.Cut(r, " ")
-		if method != http.MethodGet && slices.ContainsFunc(notServed, func(p string) bool { return p == path || strings.HasPrefix(path, "/api/v0/pt/") }) {
-			continue
+		if method != http.MethodGet && strings.Contains(s.do(method, path, "").text, "not_yet_implemented") {
+			continue // it is the same as for GET
 		}
 		if !seen[r] {
 			t.Errorf("no transcript of %s", r)
 		}
 	}
-}
-
-// notServed are paths that answer 501 to every method.
-var notServed = []string{
-	"/.well-known/openid-federation", "/api/v0/settings/grants/ssh", "/api/v0/settings/email", "/api/v0/settings/tags", "/api/v0/settings/tags/{tag}",
-	"/api/v0/token/my/tags", "/api/v0/notifications", "/api/v0/notifications/{rest...}", "/actions", "/calendars/{rest...}",
 }

@@ -28,6 +28,9 @@ type Configuration struct {
 	// IdempotencyKeySupported says that a request with [HeaderIdempotencyKey] can be
 	// repeated, an extension.
 	IdempotencyKeySupported bool `json:"idempotency_key_supported,omitempty"`
+	// IDTokenAlgorithms are the algorithms of the keys, the active one first, under the name
+	// that OpenID Connect libraries read. Without it they expect RS256 alone.
+	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported,omitempty"`
 }
 
 // Provider is an OpenID provider in the discovery document.
@@ -55,7 +58,23 @@ type AuthorizationServer struct {
 }
 
 // Settings is the document of the user settings endpoint (protocol section 5.9). Public
-// clients crash without GrantTypeEndpoint.
+// clients crash without the endpoint that they look for.
 type Settings struct {
 	GrantTypeEndpoint string `json:"grant_type_endpoint"`
+	EmailEndpoint     string `json:"email_endpoint"`
+}
+
+// Capability is an entry of the list of capabilities (protocol section 5.25).
+type Capability struct {
+	ReadWrite CapabilityInfo  `json:"read_write_capability"`
+	ReadOnly  *CapabilityInfo `json:"read_only_capability,omitempty"`
+	Children  []Capability    `json:"children,omitempty"`
+}
+
+// CapabilityInfo describes a capability. Name is the full name, with "read@".
+type CapabilityInfo struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	IsReadOnly  bool   `json:"is_read_only,omitzero"`
+	Level       string `json:"capability_level,omitempty"` // a sentence
 }

@@ -25,6 +25,10 @@ type TokenRequest struct {
 	MaxTokenLen     int    `json:"max_token_len,omitzero"`
 	ApplicationName string `json:"application_name,omitempty"`
 
+	// SubscribeNotifications asks for notifications about the new token. It is read so that
+	// it can be refused.
+	SubscribeNotifications jsontext.Value `json:"subscribe_notifications,omitzero"`
+
 	Include      jsontext.Value `json:"include,omitzero"`
 	Restrictions jsontext.Value `json:"restrictions,omitzero"`
 	Capabilities jsontext.Value `json:"capabilities,omitzero"`

@@ -29,6 +29,19 @@ type LoginResponse struct {
 	Interval    int64  `json:"interval,omitzero"`   // seconds between polls
 }
 
+// Consent is what a login asks for, for the script of a consent page (protocol section
+// 5.18.4).
+type Consent struct {
+	OIDCIssuer      string           `json:"oidc_issuer"`
+	ApplicationName string           `json:"application_name,omitempty"`
+	TokenName       string           `json:"token_name,omitempty"`
+	Capabilities    capability.Set   `json:"capabilities"`
+	Restrictions    restriction.List `json:"restrictions"`
+	Rotation        jsontext.Value   `json:"rotation,omitzero"`
+	SupportedScopes []string         `json:"supported_scopes"`
+	AllCapabilities []Capability     `json:"all_capabilities"`
+}
+
 // Forward tells a page's script which URL to open. The status is [StatusForward].
 type Forward struct {
 	AuthorizationURI string `json:"authorization_uri,omitempty"`

@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"encoding/base64"
 	"maps"
 	"net/url"
 	"os"
@@ -185,6 +186,12 @@ var states = []state{
 		w.visit("/manage")
 	}, nil},
 	{"tokens-none-found", "tokens.html", "Your tokens", func(w *walk) { w.visit("/manage?search=nothing") }, nil},
+	{"link-refused", "message.html", "This link cannot be used", func(w *walk) { w.visit("/manage/create?r=x") }, badRequest},
+	{"create-filled", "create.html", "Create a token", func(w *walk) {
+		request := `{"name":"nightly backup","capabilities":["AT","tokeninfo:history"],"restrictions":[{"exp":"+1d","scope":"storage.read:/"}],"rotation":{"on_AT":true}}`
+		w.visit("/home?r=" + base64.RawURLEncoding.EncodeToString([]byte(request)))
+		require.Contains(w.tab.t, w.text(), "A link filled in this form")
+	}, nil},
 	{"create", "create.html", "Create a token", func(w *walk) { w.visit("/manage/create") }, nil},
 	{"create-problem", "create.html", "Create a token", func(w *walk) {
 		w.fill("#name", "laptop")
@@ -242,10 +249,10 @@ var states = []state{
 	{"revoke-session", "revoke.html", "Revoke", func(w *walk) { w.pressInto("#revoke", "#revoke-form") }, nil},
 	{"on-demand", "consent.html", "agent", func(w *walk) {
 		parent := w.give(mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
-		page := webView(w.tab.t, w.page("/c", m{
+		text, policy := w.page("/c", m{
 			"grant_type": "mytoken", "mytoken": parent, "oidc_issuer": w.Provider.Issuer(), "application_name": "agent", "capabilities": []string{"AT"},
-		}))
-		w.do(chromedp.Navigate(page))
+		})
+		w.do(chromedp.Navigate(webView(w.tab.t, text, policy, w.URL)))
 	}, nil},
 	{"session-ended", "login.html", "Your session has ended", func(w *walk) {
 		w.Clock.Advance(8 * day)

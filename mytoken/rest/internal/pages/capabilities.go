@@ -40,11 +40,6 @@ var capabilityTitles = map[capability.Capability]string{
 	capability.ReadSettingsTags:      "Read your tags",
 }
 
-// sensitiveCapabilities reach beyond the token itself and change something there.
-var sensitiveCapabilities = []capability.Capability{
-	capability.ManageMytokens, capability.ManageMytokensRevoke, capability.Settings, capability.SettingsGrants, capability.SettingsGrantsSSH,
-}
-
 // served returns the part of a tree of capabilities that this service supports.
 func (p *Pages) served(nodes []capability.Node) []capability.Node {
 	var out []capability.Node
@@ -93,6 +88,6 @@ func choices(of, checked capability.Set) []choice {
 func choiceOf(name capability.Capability, checked capability.Set) choice {
 	return choice{
 		Name: legible.Show(string(name)), Title: capabilityTitles[name], Description: name.Describe(), Checked: slices.Contains(checked, name),
-		Sensitive: slices.Contains(sensitiveCapabilities, name),
+		Sensitive: name.Level() > capability.Normal,
 	}
 }

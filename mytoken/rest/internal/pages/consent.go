@@ -2,6 +2,7 @@ package pages
 
 import (
 	"bytes"
+	"cmp"
 	"net/url"
 
 	"github.com/mytoken-go/sdk/internal/legible"
@@ -15,7 +16,9 @@ func (p *Pages) ConsentOnDemand(provider, application string, props mytoken.Prop
 	if err != nil {
 		return nil, err
 	}
-	page.Embedded, page.Application = true, legible.Show(application)
+	// oidc-agent says nothing about itself but the name that it gives to the token.
+	page.Embedded, page.Application = true, legible.Show(cmp.Or(application, props.Name))
+	page.Style, page.Script = p.inline.style, p.inline.script
 	text, err := p.render("consent.html", page)
 	return withoutMustaches(text), err
 }

@@ -1,8 +1,11 @@
 package pages
 
 import (
+	"errors"
+	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
@@ -20,6 +23,7 @@ type CreateForm struct {
 	Form
 	Provider string // issuer of the provider at which the user logs in
 	Transfer bool   // the user wants a transfer code instead of the token
+	filled   bool   // by a link
 }
 
 // NewCreateForm returns the form with a safe proposal: access tokens only, for 30 days.
@@ -30,6 +34,43 @@ func (p *Pages) NewCreateForm() *CreateForm {
 		pages: p, shown: now, editor: p.newEditor(drafts(list), nil, nil), judged: true,
 		Properties: mytoken.Properties{Capabilities: capability.Set{capability.AT}, Restrictions: list},
 	}}
+}
+
+// NewFilledForm returns the form with a request that somebody else made. The provider may be
+// empty. It returns an error that says what the form does not show: a user must not create
+// a token that is more, or less, than they see.
+func (p *Pages) NewFilledForm(provider string, transfer bool, props mytoken.Properties) (*CreateForm, error) {
+	offered := capabilityNames(p.served(capability.Tree()))
+	for _, name := range props.Capabilities {
+		if !slices.Contains(offered, name) {
+			return nil, fmt.Errorf("the form does not offer the capability %.100q", string(name))
+		}
+	}
+	list := props.Restrictions
+	if slices.ContainsFunc(list, func(c restriction.Clause) bool { return len(c.Extra) > 0 }) || !editable(list) {
+		return nil, errors.New("the form does not show these restrictions: they are too many, or have a key that it has no field for")
+	}
+	if r := props.Rotation; r != nil && !rotates(r) && *r != (mytoken.Rotation{}) {
+		return nil, errors.New("the form shows a rotation only if it has on_AT or on_other")
+	}
+	if !rotates(props.Rotation) {
+		props.Rotation = nil
+	}
+	return &CreateForm{Provider: provider, Transfer: transfer, filled: true, Form: Form{
+		pages: p, shown: p.cfg.Issuer.Now(), editor: p.newEditor(drafts(list), nil, props.Rotation), judged: true, Properties: props,
+	}}, nil
+}
+
+// capabilityNames lists the capabilities of a tree.
+func capabilityNames(nodes []capability.Node) []capability.Capability {
+	var out []capability.Capability
+	for _, n := range nodes {
+		if out = append(out, n.Capability); n.Read != "" {
+			out = append(out, n.Read)
+		}
+		out = append(out, capabilityNames(n.Children)...)
+	}
+	return out
 }
 
 // ReadCreate reads the form as the user sent it.
@@ -49,6 +90,7 @@ func (f *CreateForm) Page() ([]byte, error) {
 	page := createPage{
 		frame: p.managing("create"), Name: legible.Show(props.Name), Providers: p.providers(f.Provider), Provider: f.Provider, Transfer: f.Transfer,
 		Capabilities: capabilityNodes(p.served(capability.Tree()), props.Capabilities), Editor: f.editor, Judged: f.judged, Problems: f.problems,
+		Filled: f.filled,
 	}
 	page.Editor.Action, page.Editor.Scopes = p.cfg.Base+"/manage/create", p.knownScopes("")
 	if f.judged {

@@ -96,6 +96,9 @@ type consentPage struct {
 	// they show what was asked for.
 	Judged   bool
 	Problems []problem
+	// Style and Script are empty unless OnDemand is true. The page then loads nothing.
+	Style  template.CSS
+	Script template.JS
 }
 
 // description says what a token is, or would be, as this service issues it.
@@ -183,6 +186,7 @@ type createPage struct {
 	Capabilities []capabilityNode
 	Editor       *editor
 	Transfer     bool // the user wants a transfer code instead of the token
+	Filled       bool // somebody else filled in the form, by a link
 	// Judged says that the fields from Summary on show what the user entered. Otherwise
 	// the user is still editing, or a field is wrong.
 	Judged bool

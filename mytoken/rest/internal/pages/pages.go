@@ -50,6 +50,7 @@ type Pages struct {
 	logins    []issuer.Provider // where users log in; they never change
 	templates map[string]*template.Template
 	assets    map[string]Asset
+	inline    inline
 }
 
 // Asset is a file that belongs to a page.
@@ -84,6 +85,9 @@ func New(cfg Config) (*Pages, error) {
 		if err := p.loadAssets(files); err != nil {
 			return nil, err
 		}
+	}
+	if p.inline, err = newInline(p.assets); err != nil {
+		return nil, err
 	}
 	return p, nil
 }

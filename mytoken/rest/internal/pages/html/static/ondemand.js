@@ -1,4 +1,5 @@
-// The program that shows this page defines approve(object) and cancel().
+// The program that shows this page defines approve(object) and cancel(). The page holds
+// this script, behind the form.
 "use strict";
 (function () {
   var form = document.getElementById("ondemand");
