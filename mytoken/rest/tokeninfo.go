@@ -60,7 +60,7 @@ func claimsOf(i *issuer.Introspection) (wire.Claims, error) {
 	t := i.Claims
 	restrictions, err := countedRestrictions(i)
 	return wire.Claims{
-		Version: mytoken.TokenVersion, TokenType: "mytoken", Issuer: t.Issuer(), Audience: t.Issuer(), Subject: t.Subject(),
+		Version: t.Version(), TokenType: "mytoken", Issuer: t.Issuer(), Audience: t.Issuer(), Subject: t.Subject(),
 		Seq: t.Seq(), Name: t.Name(), OIDCSubject: t.OIDCSubject(), OIDCIssuer: t.OIDCIssuer(), Capabilities: t.Capabilities(),
 		ExpiresAt: unix(t.ExpiresAt()), NotBefore: unix(t.NotBefore()), IssuedAt: unix(t.IssuedAt()), AuthTime: unix(t.AuthTime()),
 		JTI: t.JTI().String(), Restrictions: restrictions, Rotation: rotationText(t.Rotation()),
