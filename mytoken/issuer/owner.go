@@ -42,7 +42,7 @@ func (o *OwnerAccess) List(ctx context.Context) (*mytoken.Records, error) {
 }
 
 func (o *OwnerAccess) list(ctx context.Context, next pager[store.TokenInfo]) (*mytoken.Records, error) {
-	leave, err := o.i.listings.enter(ctx, o.owner, mytoken.TokenID{}, o.i.cfg.WaitLimit)
+	leave, err := o.i.awaitTurn(ctx, o.owner, mytoken.TokenID{})
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,26 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 	return out, nil
 }
 
+// presentToList presents a token and waits for its turn to read a list or a history. The
+// caller must call leave in the end.
+func (i *Issuer) presentToList(ctx context.Context, token mytoken.Secret, client Client) (p *presented, leave func(), err error) {
+	if p, err = i.present(ctx, token, client); err != nil {
+		return nil, nil, err
+	}
+	leave, err = i.awaitTurn(ctx, p.token.Owner(), p.id.ID)
+	return p, leave, err
+}
+
+// awaitTurn waits for a turn to read a list. If it is too long, it returns a
+// [*BusyError]. The token is zero if the embedding service asks.
+func (i *Issuer) awaitTurn(ctx context.Context, owner mytoken.OwnerID, token mytoken.TokenID) (leave func(), err error) {
+	leave, err = i.listings.Enter(ctx, owner, token, i.cfg.WaitLimit)
+	if err != nil {
+		return nil, &BusyError{RetryAfter: time.Second, cause: err}
+	}
+	return leave, nil
+}
+
 // collect reads all pages and builds the trees. Expired and revoked tokens are listed until
 // Sweep deletes them, as far as they leave room for the others. A token whose parent is not
 // listed hangs below the nearest ancestor that is (D97).
