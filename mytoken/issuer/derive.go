@@ -118,7 +118,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	if err != nil {
 		return i.deriveFailed(ctx, p, op, req, row.ID, unsure, err)
 	}
-	i.population.grew(row.Owner)
+	i.population.Grew(row.Owner)
 	i.notify(ctx, Notice{Kind: NoticeIssued, Reason: issuedByDerive, Token: row.ID, Grant: row.Grant, Client: req.Client})
 	out := rec.answer(child.token)
 	out.Update = i.rotate(ctx, p, op.kind, spent.Key, req.Client)

@@ -401,7 +401,7 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued
 	if err := codeError(i.ledger.createRoot(ctx, grant, row, f.changes)); err != nil {
 		return nil, nil, err
 	}
-	i.population.grew(row.Owner)
+	i.population.Grew(row.Owner)
 	i.notify(ctx, Notice{Kind: NoticeIssued, Reason: f.reason, Token: row.ID, Grant: grant.ID, Client: f.client, Detail: f.provider.Upstream.Issuer()})
 	return rec.answer(m.token), newPresented(m.token, m.compact, ""), nil
 }

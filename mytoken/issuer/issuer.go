@@ -18,6 +18,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/outage"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/population"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/turns"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -39,7 +40,7 @@ type Issuer struct {
 	ended     *waitingLogins
 	recovered atomic.Bool // Recover has succeeded
 
-	population population
+	population population.Population
 	listings   *turns.Turns
 	quotas     quotas
 }
