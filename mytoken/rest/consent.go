@@ -204,6 +204,11 @@ func agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (mytoken.Pr
 			props.Restrictions = nil
 		}
 	}
+	if len(d.Tags) > 0 {
+		if props.Tags, err = readTags(d.Tags); err != nil {
+			return props, err
+		}
+	}
 	props.Rotation, err = readRotation(d.Rotation)
 	return props, err
 }

@@ -42,6 +42,8 @@ const (
 	pathTokeninfo           = "/api/v0/tokeninfo"
 	pathSettings            = "/api/v0/settings"
 	pathSettingsGrants      = "/api/v0/settings/grants"
+	pathSettingsTags        = "/api/v0/settings/tags"
+	pathTokenTags           = "/api/v0/token/my/tags"
 	pathProfiles            = "/api/v0/pt"
 	pathGuests              = "/api/v0/guests"
 	pathOAuthToken          = "/oauth/token"
@@ -57,6 +59,8 @@ const (
 	pathManageLogout        = "/manage/logout"
 	pathManageToken         = "/manage/token"
 	pathManageRevoke        = "/manage/revoke"
+	pathManageTag           = "/manage/tag"
+	pathManageRevokeTagged  = "/manage/revoke-tagged"
 	pathManageCreate        = "/manage/create"
 	pathStatic              = "/static/"
 )
@@ -64,8 +68,7 @@ const (
 // notBuilt are the paths of the protocol that answer 501.
 var notBuilt = []string{
 	"/.well-known/openid-federation",
-	"/api/v0/settings/grants/ssh", "/api/v0/settings/email", "/api/v0/settings/tags", "/api/v0/settings/tags/{tag}",
-	"/api/v0/token/my/tags",
+	"/api/v0/settings/grants/ssh", "/api/v0/settings/email",
 	"/api/v0/notifications", "/api/v0/notifications/{rest...}",
 	"/actions", "/calendars/{rest...}",
 }
@@ -89,6 +92,11 @@ func (h *Handler) routes() []*route {
 		{path: pathSettingsGrants, methods: methods{
 			http.MethodGet: serve(grantsList), http.MethodPost: serve(grantsEnable), http.MethodDelete: serve(grantsDisable),
 		}},
+		{path: pathSettingsTags, methods: get(serve(tagsList))},
+		{path: pathSettingsTags + "/{tag}", methods: methods{
+			http.MethodPost: serve(tagCreate), http.MethodPut: serve(tagUpdate), http.MethodDelete: serve(tagDelete),
+		}},
+		{path: pathTokenTags, methods: methods{http.MethodPost: serve(tokenTag), http.MethodDelete: serve(tokenUntag)}},
 		{path: pathProfiles, methods: get(profileGroups)},
 		{path: pathProfiles + "/{type}", methods: withWrites(get(profileList))},
 		{path: pathProfiles + "/{group}/{type}", methods: withWrites(get(profileList))},
@@ -118,6 +126,8 @@ func (h *Handler) routes() []*route {
 			&route{path: pathManageLogout, kind: page, methods: post(manageLogout)},
 			&route{path: pathManageToken, kind: page, methods: get(managed(manageToken))},
 			&route{path: pathManageRevoke, kind: page, methods: methods{http.MethodGet: managed(manageAsk), http.MethodPost: managed(manageRevoke)}},
+			&route{path: pathManageTag, kind: page, methods: post(managed(manageTag))},
+			&route{path: pathManageRevokeTagged, kind: page, methods: methods{http.MethodGet: managed(manageAskTagged), http.MethodPost: managed(manageRevokeTagged)}},
 			&route{path: pathManageCreate, kind: page, methods: methods{http.MethodGet: managed(manageCreatePage), http.MethodPost: managed(manageCreate)}},
 		)
 	}

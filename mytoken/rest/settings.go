@@ -14,7 +14,7 @@ import (
 // settings answers with the document of the user settings (protocol section 5.9). The
 // reference Go client reads it before any setting.
 func settings(c *call) (*answer, error) {
-	return ok(wire.Settings{GrantTypeEndpoint: c.base + pathSettingsGrants}), nil
+	return ok(wire.Settings{GrantTypeEndpoint: c.base + pathSettingsGrants, TagsEndpoint: c.base + pathSettingsTags}), nil
 }
 
 // GrantSetting says whether a user enabled a grant type.

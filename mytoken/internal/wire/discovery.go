@@ -58,4 +58,5 @@ type AuthorizationServer struct {
 // clients crash without GrantTypeEndpoint.
 type Settings struct {
 	GrantTypeEndpoint string `json:"grant_type_endpoint"`
+	TagsEndpoint      string `json:"tags_endpoint"`
 }

@@ -47,11 +47,11 @@ func Color(text string) (color, wrong string) {
 	}
 	for _, c := range []byte(color) {
 		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
-			return "", "a colour is six hexadecimal digits, such as 1F6FEB"
+			return "", "use six hexadecimal digits, such as 1F6FEB"
 		}
 	}
 	if len(color) != 6 {
-		return "", "a colour is six hexadecimal digits, such as 1F6FEB"
+		return "", "use six hexadecimal digits, such as 1F6FEB"
 	}
 	return color, ""
 }
