@@ -220,13 +220,9 @@ var asks = map[string]ask{
 		f.values.Set("tag", "a")
 		return func() *reply { return b.send(f, "", "") }
 	}),
-	"GET /manage/revoke-tagged": managing(func(b *browser, _ string) func() *reply {
-		return func() *reply { return b.click(b.URL + "/manage/revoke-tagged?tag=a") }
-	}),
-	"POST /manage/revoke-tagged": managing(func(b *browser, _ string) func() *reply {
-		return func() *reply {
-			return b.send(&form{method: http.MethodPost, action: b.URL + "/manage/revoke-tagged", values: url.Values{"tag": {"a"}}}, "", "")
-		}
+	"GET /manage/revoke-tagged": tagging(func(b *browser) *reply { return b.click(b.URL + "/manage/revoke-tagged?tag=a") }),
+	"POST /manage/revoke-tagged": tagging(func(b *browser) *reply {
+		return b.send(&form{method: http.MethodPost, action: b.URL + "/manage/revoke-tagged", values: url.Values{"tag": {"a"}}}, "", "")
 	}),
 	"POST /manage/create": managing(func(b *browser, _ string) func() *reply {
 		f := formOf(b.t, b.page("/manage/create"), "create-form")
@@ -272,6 +268,17 @@ func tags(method, path string) ask {
 			}
 			return s.do(method, "/api/v0/"+path, body, bearer...)
 		}
+	}
+}
+
+// tagging asks with a session of a user who has a token with the tag a.
+func tagging(send func(b *browser) *reply) ask {
+	return func(s *storeService, token *mytoken.Issued) func() *reply {
+		alice, err := s.Issuer.Owner(s.Provider.Issuer(), "alice")
+		require.NoError(s.t, err)
+		require.NoError(s.t, alice.TagToken(s.t.Context(), token.ID, mytoken.Tag{Name: "a"}))
+		b := s.manager("alice")
+		return func() *reply { return send(b) }
 	}
 }
 
