@@ -14,8 +14,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// TestTagsOnEveryEngine: on each store, many requests at once that need the same missing tag make one, and
-// every child that is made while its parent gets a tag has it.
+// TestTagsOnEveryEngine: on each store, many requests at once that need the same missing
+// tag make one. Every child that is made while its parent gets a tag has it.
 func TestTagsOnEveryEngine(t *testing.T) {
 	for _, e := range enginetest.All {
 		t.Run(e.Name, func(t *testing.T) { tagsOnEngine(t, open(t, e)) })
