@@ -70,6 +70,9 @@ type Record struct {
 	// Label is what the service that embeds the issuer wrote on the token; see
 	// issuer.LoginRequest. A client leaves it empty.
 	Label string
+	// Tags are those of the token, its own and those that it inherits, in the order of their
+	// names.
+	Tags []Tag
 	// Brief says that the list does not tell the fields from Capabilities to Counters.
 	// They are empty then, whatever the token may do. A client always sets it, because no
 	// server tells them.
@@ -84,7 +87,7 @@ type Record struct {
 // Records are tokens with their descendants.
 type Records struct {
 	Roots []*Record
-	// Truncated says that there are more tokens than were returned.
+	// Truncated says that there are more tokens than were returned, or more tags.
 	Truncated bool
 	// Update replaces the token that authorised the request. It is nil if that token was
 	// not rotated. Store it before anything else.

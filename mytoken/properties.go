@@ -31,6 +31,23 @@ type Properties struct {
 	// Config.ChildRotation. So derive a token that is copied to several holders from one
 	// that does not rotate.
 	Rotation *Rotation
+	// Tags are put on the token beside those that it inherits from its parent. A tag that
+	// the user does not have yet is made. nil and empty both mean none.
+	Tags []Tag
+}
+
+// Tag is a word by which users sort their tokens (protocol section 5.21). Tags are data of
+// the user. They are not in the token itself.
+type Tag struct {
+	// Name has 1 to 64 characters: no control and format characters, and none of / ? # % \.
+	// Spaces at its ends do not count. It is neither "." nor "..".
+	Name string `json:"tag"`
+	// Color is six hexadecimal digits. In a request it is the colour of a tag that is made,
+	// and empty means the default colour of the name.
+	Color string `json:"color,omitzero"`
+	// Children says of the tag of a token that all its descendants have it, too: those
+	// that exist, and those that are made later.
+	Children bool `json:"include_children,omitzero"`
 }
 
 // Clone returns a copy that shares nothing with p. Empty lists stay empty, and nil stays
@@ -38,7 +55,7 @@ type Properties struct {
 func (p Properties) Clone() Properties {
 	p.Capabilities = slices.Clone(p.Capabilities)
 	p.Restrictions = p.Restrictions.Clone()
-	p.Rotation = p.Rotation.clone()
+	p.Rotation, p.Tags = p.Rotation.clone(), slices.Clone(p.Tags)
 	return p
 }
 

@@ -20,6 +20,7 @@ func TestPropertiesClone(t *testing.T) {
 				Extra: []restriction.Extra{{Key: "x", Value: []byte(`"y"`)}},
 			}},
 			Rotation: &Rotation{OnAT: true, Lifetime: 60},
+			Tags:     []Tag{{Name: "grid"}},
 		}
 	}
 	original := full()
@@ -33,6 +34,7 @@ func TestPropertiesClone(t *testing.T) {
 	copied.Restrictions[0].Extra[0].Value[1] = 'z'
 	copied.Restrictions[0].Expires = 1
 	copied.Rotation.AutoRevoke = true
+	copied.Tags[0].Name = "other"
 	require.Equal(t, full(), original)
 }
 

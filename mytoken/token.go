@@ -118,6 +118,9 @@ func (t *Token) NotBefore() time.Time { return claimTime(t.claims.NotBefore) }
 // 1.5), or the zero time if it never expires.
 func (t *Token) ExpiresAt() time.Time { return claimTime(t.claims.ExpiresAt) }
 
+// Version returns the version of the token format ("ver"), such as "0.7".
+func (t *Token) Version() string { return t.claims.version }
+
 // KeyID returns the id of the key that verified or signed the token.
 func (t *Token) KeyID() string { return t.keyID }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// TokenVersion is the version of the token format that [Keys.Sign] writes.
-const TokenVersion = "0.7"
+// tokenVersion is the version of the token format that [Keys.Sign] writes.
+const tokenVersion = "0.7"
 
 // The constants of every token (protocol sections 1.1 and 1.2).
 const (
@@ -57,7 +57,7 @@ type claims struct {
 // payload adds what every token of this version says.
 func (c Claims) payload() claims {
 	return claims{
-		Claims: c, version: TokenVersion, tokenType: tokenType, audience: c.Issuer,
+		Claims: c, version: tokenVersion, tokenType: tokenType, audience: c.Issuer,
 		subject: Owner(c.OIDCIssuer, c.OIDCSubject).String(),
 	}
 }

@@ -371,5 +371,5 @@ func (c *claims) check(issuer string) error {
 // differ in anything that is read here (protocol section 1.5). A later version may mean
 // something unknown.
 func supportedVersion(version string) bool {
-	return len(version) == 3 && version[:2] == "0." && '0' <= version[2] && version[2] <= TokenVersion[2]
+	return len(version) == 3 && version[:2] == "0." && '0' <= version[2] && version[2] <= tokenVersion[2]
 }

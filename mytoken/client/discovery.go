@@ -51,6 +51,7 @@ const (
 	endpointRevocation  endpoint = "revocation"
 	endpointTransfer    endpoint = "token transfer"
 	endpointProfiles    endpoint = "profiles"
+	endpointSettings    endpoint = "user settings"
 )
 
 // metadataCache keeps a document in a channel. The channel is empty while a caller
@@ -118,6 +119,7 @@ func (c *Client) fetchMetadata(ctx context.Context) (*Metadata, error) {
 		endpoints: map[endpoint]string{
 			endpointMytoken: doc.MytokenEndpoint, endpointAccessToken: doc.AccessTokenEndpoint, endpointTokeninfo: doc.TokeninfoEndpoint,
 			endpointRevocation: doc.RevocationEndpoint, endpointTransfer: doc.TokenTransferEndpoint, endpointProfiles: doc.ProfilesEndpoint,
+			endpointSettings: doc.UserSettingsEndpoint,
 		},
 	}
 	for _, p := range doc.Providers {

@@ -54,6 +54,61 @@ func (h *Holder) RevokeByID(ctx context.Context, id mytoken.TokenID, recursive b
 	return err
 }
 
+// Tags is [Client.Tags] with the token of the store. It saves the token's successor, as the
+// other methods about tags do.
+func (h *Holder) Tags(ctx context.Context) ([]mytoken.Tag, error) {
+	type listed struct {
+		tags   []mytoken.Tag
+		update *mytoken.Issued
+	}
+	out, err := held(ctx, h, useOther, func(l listed) *mytoken.Issued { return l.update },
+		func(c *Client, ctx context.Context, token mytoken.Secret) (out listed, err error) {
+			out.tags, out.update, err = c.Tags(ctx, token)
+			return out, err
+		})
+	return out.tags, err
+}
+
+// CreateTag is [Client.CreateTag] with the token of the store.
+func (h *Holder) CreateTag(ctx context.Context, tag mytoken.Tag) error {
+	return h.changeTags(ctx, func(c *Client, ctx context.Context, token mytoken.Secret) (*mytoken.Issued, error) {
+		return c.CreateTag(ctx, token, tag)
+	})
+}
+
+// UpdateTag is [Client.UpdateTag] with the token of the store.
+func (h *Holder) UpdateTag(ctx context.Context, name string, tag mytoken.Tag) error {
+	return h.changeTags(ctx, func(c *Client, ctx context.Context, token mytoken.Secret) (*mytoken.Issued, error) {
+		return c.UpdateTag(ctx, token, name, tag)
+	})
+}
+
+// DeleteTag is [Client.DeleteTag] with the token of the store.
+func (h *Holder) DeleteTag(ctx context.Context, name string) error {
+	return h.changeTags(ctx, func(c *Client, ctx context.Context, token mytoken.Secret) (*mytoken.Issued, error) {
+		return c.DeleteTag(ctx, token, name)
+	})
+}
+
+// TagToken is [Client.TagToken] with the token of the store.
+func (h *Holder) TagToken(ctx context.Context, id mytoken.TokenID, tag mytoken.Tag) error {
+	return h.changeTags(ctx, func(c *Client, ctx context.Context, token mytoken.Secret) (*mytoken.Issued, error) {
+		return c.TagToken(ctx, token, id, tag)
+	})
+}
+
+// UntagToken is [Client.UntagToken] with the token of the store.
+func (h *Holder) UntagToken(ctx context.Context, id mytoken.TokenID, name string) error {
+	return h.changeTags(ctx, func(c *Client, ctx context.Context, token mytoken.Secret) (*mytoken.Issued, error) {
+		return c.UntagToken(ctx, token, id, name)
+	})
+}
+
+func (h *Holder) changeTags(ctx context.Context, change func(*Client, context.Context, mytoken.Secret) (*mytoken.Issued, error)) error {
+	_, err := held(ctx, h, useOther, func(update *mytoken.Issued) *mytoken.Issued { return update }, change)
+	return err
+}
+
 // Introspect is [Client.Introspect] with the token of the store.
 func (h *Holder) Introspect(ctx context.Context) (*Introspection, error) {
 	return held(ctx, h, useUncounted, nil, (*Client).Introspect)

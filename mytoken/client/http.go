@@ -25,8 +25,9 @@ type request struct {
 	operation string // for errors
 	method    string
 	url       string
-	body      any // of package wire; nil: none
-	// secrets are in the body. Errors must not show them, even if the server sends them
+	body      any            // of package wire; nil: none
+	bearer    mytoken.Secret // in the header Authorization; empty: none
+	// secrets are in the body or the header. Errors must not show them, even if the server sends them
 	// back.
 	secrets []mytoken.Secret
 	// safe says that sending it twice has the same effect as sending it once.
@@ -117,6 +118,9 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	}
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if !r.bearer.IsEmpty() {
+		req.Header.Set("Authorization", "Bearer "+r.bearer.Reveal())
 	}
 	if r.key != nil {
 		req.Header.Set(wire.HeaderIdempotencyKey, r.key.header())

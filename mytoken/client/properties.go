@@ -43,6 +43,9 @@ func (p properties) fill(req *wire.TokenRequest) (err error) {
 			return fmt.Errorf("client: Rotation: %w", err)
 		}
 	}
+	if req.Tags, err = encodeTags(p.Tags); err != nil {
+		return err
+	}
 	if p.restrictionsJSON == nil {
 		return nil
 	}

@@ -84,7 +84,7 @@ func newRecords(trees []wire.Tree, parent mytoken.TokenID) []*mytoken.Record {
 		e := t.Token
 		r := &mytoken.Record{
 			ID: tokenID(e.MomID), Parent: parent, Name: legible.Show(e.Name), Address: legible.Show(e.IP), Created: time.Unix(e.Created, 0),
-			Expires: unix(e.ExpiresAt), Revoked: e.Revoked, Brief: true,
+			Expires: unix(e.ExpiresAt), Revoked: e.Revoked, Brief: true, Tags: readTags(e.Tags),
 		}
 		r.Children = newRecords(t.Children, r.ID)
 		records = append(records, r)

@@ -24,7 +24,7 @@ import (
 // isTyped reports whether callers can branch on an error.
 func isTyped(err error) bool {
 	for _, sentinel := range []error{
-		issuer.ErrUnknownProvider, issuer.ErrWrongProvider, issuer.ErrNotOwned, issuer.ErrState, issuer.ErrClosed, issuer.ErrRepeatedID,
+		issuer.ErrUnknownProvider, issuer.ErrWrongProvider, issuer.ErrNotOwned, issuer.ErrUnknownTag, issuer.ErrState, issuer.ErrClosed, issuer.ErrRepeatedID,
 	} {
 		if errors.Is(err, sentinel) {
 			return true

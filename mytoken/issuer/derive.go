@@ -114,11 +114,14 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	if err := i.putReply(&op.tickets, req.ID, p.compact, key, rec, row.ID); err != nil {
 		return nil, err
 	}
+	if err := i.tagNew(ctx, row.Owner, row.ID, append([]mytoken.TokenID{p.id.ID}, state.Ancestors...), props.Tags); err != nil {
+		return nil, err
+	}
 	spent, unsure, err := i.ledger.createChild(ctx, p.id, i.use(op, candidates), row)
 	if err != nil {
 		return i.deriveFailed(ctx, p, op, req, row.ID, unsure, err)
 	}
-	i.population.grew(row.Owner)
+	i.population.Grew(row.Owner)
 	i.notify(ctx, Notice{Kind: NoticeIssued, Reason: issuedByDerive, Token: row.ID, Grant: row.Grant, Client: req.Client})
 	out := rec.answer(child.token)
 	out.Update = i.rotate(ctx, p, op.kind, spent.Key, req.Client)

@@ -45,6 +45,10 @@
 // (Config.RotationGrace), its holder can repeat the request with the outdated generation
 // to get the same successor, until somebody presents that.
 //
+// Users sort their tokens by tags, which they share with nobody: [Issuer.CreateTag],
+// [Issuer.TagToken], [mytoken.Properties].Tags, and [Issuer.RevokeTagged] for all tokens of
+// a tag.
+//
 // Most methods act for the holder of a token: its capabilities and restrictions apply.
 // [Issuer.Owner] acts for a user that the embedding service has authenticated itself.
 //

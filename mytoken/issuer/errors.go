@@ -29,6 +29,8 @@ var (
 	// ErrNotOwned: the other token belongs to another user, or does not exist
 	// (invalid_grant).
 	ErrNotOwned = errors.New("issuer: this mom_id names no token of the user, or one that the presented token must not act on")
+	// ErrUnknownTag: the user has no tag of this name (not_found).
+	ErrUnknownTag = errors.New("issuer: the user has no tag of this name")
 	// ErrState: no login waits for this authorization response (invalid_request, "State
 	// mismatched").
 	ErrState = errors.New("issuer: state mismatched")
@@ -252,6 +254,7 @@ const (
 	RequestNotNarrower                          // the restrictions admit more than the parent's
 	RequestTooLong                              // the restrictions exceed the maximum lifetime
 	RequestTooManyTokens                        // the user has too many tokens (access_denied)
+	RequestConflict                             // the user has another one of this name
 )
 
 func (e *RequestError) Error() string {

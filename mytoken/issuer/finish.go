@@ -398,10 +398,13 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued
 			return nil, nil, err
 		}
 	}
+	if err := i.tagNew(ctx, row.Owner, row.ID, nil, f.properties.Tags); err != nil {
+		return nil, nil, err
+	}
 	if err := codeError(i.ledger.createRoot(ctx, grant, row, f.changes)); err != nil {
 		return nil, nil, err
 	}
-	i.population.grew(row.Owner)
+	i.population.Grew(row.Owner)
 	i.notify(ctx, Notice{Kind: NoticeIssued, Reason: f.reason, Token: row.ID, Grant: grant.ID, Client: f.client, Detail: f.provider.Upstream.Issuer()})
 	return rec.answer(m.token), newPresented(m.token, m.compact, ""), nil
 }

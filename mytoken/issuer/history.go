@@ -2,7 +2,9 @@ package issuer
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mytoken-go/sdk/capability"
@@ -42,7 +44,21 @@ const (
 	EventListRead            = "tokeninfo_list_mytokens"
 	EventRevoked             = "revoked"
 	EventRevokedOther        = "revoked_other_token"
+	EventTagsListed          = "tags_listed"
+	EventTagCreated          = "tag_created"
+	EventTagUpdated          = "tag_updated"
+	EventTagDeleted          = "tag_deleted"
+	EventTagAdded            = "tag_added_to_token"
+	EventTagAddedOther       = "tag_added_to_other_token"
+	EventTagRemoved          = "tag_removed_from_token"
+	EventTagRemovedOther     = "tag_removed_from_other_token"
 )
+
+// tagEvents are the events whose comments name a tag. Nobody but the issuer writes them, or
+// chooses their comments.
+var tagEvents = []string{
+	EventTagCreated, EventTagUpdated, EventTagDeleted, EventTagAdded, EventTagAddedOther, EventTagRemoved, EventTagRemovedOther, EventRevokedOther,
+}
 
 // maxHistoryNames bounds HistoryRequest.Of.
 const maxHistoryNames = 100
@@ -75,7 +91,7 @@ func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.Hist
 	if err != nil {
 		return nil, err
 	}
-	out, err := i.events(ctx, ids)
+	out, err := i.events(ctx, p.token.Owner(), ids)
 	if err != nil {
 		return nil, p.afterCharge(err)
 	}
@@ -151,8 +167,8 @@ func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []myt
 	return ids, truncated, err
 }
 
-// events reads the histories of tokens.
-func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.History, error) {
+// events reads the histories of tokens of a user.
+func (i *Issuer) events(ctx context.Context, owner mytoken.OwnerID, ids []mytoken.TokenID) (*mytoken.History, error) {
 	out := &mytoken.History{}
 	if len(ids) == 0 {
 		return out, nil
@@ -163,13 +179,53 @@ func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.Hi
 			return false, nil
 		}
 		out.Events = append(out.Events, mytoken.Event{
-			Token: e.Token, Name: e.Name, Comment: legible.Show(e.Comment), Address: e.Address, UserAgent: legible.Show(e.UserAgent),
+			Token: e.Token, Name: e.Name, Comment: e.Comment, Address: e.Address, UserAgent: legible.Show(e.UserAgent),
 			Time: e.Time.Time(),
 		})
 		return true, nil
 	})
+	if err == nil {
+		err = i.nameTags(ctx, owner, out.Events)
+	}
 	if err != nil {
 		return nil, err
 	}
+	for n := range out.Events {
+		out.Events[n].Comment = legible.Show(out.Events[n].Comment)
+	}
 	return out, nil
+}
+
+// tagMark begins the stored comment of an event about a tag: the id of the item follows.
+const tagMark = "tag "
+
+func tagComment(id store.ItemID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return tagMark + hex.EncodeToString(id[:])
+}
+
+// nameTags writes the names of tags into the comments of events. A tag that was deleted
+// leaves no name.
+func (i *Issuer) nameTags(ctx context.Context, owner mytoken.OwnerID, events []mytoken.Event) error {
+	var book *tagBook
+	for n := range events {
+		e := &events[n]
+		ref, about := strings.CutPrefix(e.Comment, tagMark)
+		if !about || !slices.Contains(tagEvents, e.Name) {
+			continue
+		}
+		if book == nil {
+			var err error
+			if book, err = i.readTags(ctx, owner); err != nil {
+				return err
+			}
+		}
+		var id store.ItemID
+		_, _ = hex.Decode(id[:], []byte(ref[:min(len(ref), hex.EncodedLen(len(id)))]))
+		tag, _ := book.byID(id)
+		e.Comment = tag.Name
+	}
+	return nil
 }

@@ -18,7 +18,9 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/outage"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/population"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/turns"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -38,8 +40,8 @@ type Issuer struct {
 	ended     *waitingLogins
 	recovered atomic.Bool // Recover has succeeded
 
-	population population
-	listings   *listings
+	population population.Population
+	listings   *turns.Turns
 	quotas     quotas
 }
 
@@ -56,7 +58,7 @@ func New(cfg Config) (*Issuer, error) {
 	i := &Issuer{
 		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock, outage: outage.New(cfg.Logger, cfg.Clock, "store")},
 		errands: errand.New(cfg.Logger, func(err error) slog.Level { return levelOf(slog.LevelWarn, err) }),
-		waiting: newWaitingLogins(cfg.Limits.PendingLogins), ended: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
+		waiting: newWaitingLogins(cfg.Limits.PendingLogins), ended: newWaitingLogins(cfg.Limits.PendingLogins), listings: turns.New(),
 	}
 	if i.providers, err = newProviders(&cfg); err != nil {
 		return nil, err

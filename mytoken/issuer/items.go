@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/tagging"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -69,7 +71,7 @@ func openItems[T itemContents](i *Issuer, b *belongings) ([]item[T], error) {
 func sealItem[T itemContents](i *Issuer, owner mytoken.OwnerID, one item[T]) (store.Item, error) {
 	out := store.Item{ID: one.id, Kind: one.contents.itemKind()}
 	if out.ID.IsZero() {
-		rand.Read(out.ID[:]) // never fails
+		out.ID = newItemID()
 	}
 	plain, err := json.Marshal(one.contents)
 	if err != nil {
@@ -77,6 +79,11 @@ func sealItem[T itemContents](i *Issuer, owner mytoken.OwnerID, one item[T]) (st
 	}
 	out.Contents, err = i.cfg.Seal.Seal(store.ItemPlace(owner, out.ID, out.Kind), plain)
 	return out, err
+}
+
+func newItemID() (id store.ItemID) {
+	rand.Read(id[:]) // never fails
+	return id
 }
 
 // changeItems changes what a user keeps. decide looks at the present items and fills in
@@ -103,4 +110,33 @@ func (i *Issuer) changeItems(ctx context.Context, owner mytoken.OwnerID, decide 
 		}
 	}
 	return &BusyError{RetryAfter: time.Second}
+}
+
+// linkPage is for how many tokens one step reads the links.
+const linkPage = 500
+
+// readLinks returns the links of tokens.
+func (i *Issuer) readLinks(ctx context.Context, tokens []mytoken.TokenID) (tagging.Links, error) {
+	out := make(tagging.Links)
+	for page := range slices.Chunk(tokens, linkPage) {
+		links, err := i.ledger.links(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		out.Add(links)
+	}
+	return out, nil
+}
+
+// lineLinks returns the links of a token and its ancestors, and who these are.
+func (i *Issuer) lineLinks(ctx context.Context, id mytoken.TokenID) (links tagging.Links, ancestors []mytoken.TokenID, err error) {
+	info, err := i.ledger.Token(ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound): // it was deleted meanwhile
+		return nil, nil, ErrNotOwned
+	case err != nil:
+		return nil, nil, err
+	}
+	links, err = i.readLinks(ctx, append([]mytoken.TokenID{id}, info.Ancestors...))
+	return links, info.Ancestors, err
 }

@@ -2,8 +2,11 @@ package issuer
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 
 	"github.com/mytoken-go/sdk/internal/words"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -77,6 +80,20 @@ func checkAccess(scopes, audiences []string) error {
 		return requestError("audience", err)
 	}
 	return nil
+}
+
+// admitChild returns a [*RequestError] if the user has too many tokens for another child.
+func (i *Issuer) admitChild(ctx context.Context, owner mytoken.OwnerID) error {
+	most := i.cfg.Limits.TokensPerUser
+	if most < 0 {
+		return nil
+	}
+	tokens, err := i.population.Of(owner, most, i.Now(), func() (int, error) { return i.ledger.count(ctx, owner, most) })
+	if err == nil && tokens >= most {
+		err = &RequestError{Field: "mytoken", Code: RequestTooManyTokens, Reason: fmt.Sprintf(
+			"the user has %d tokens, and no more are stored; expired and revoked tokens count until they are deleted", most)}
+	}
+	return err
 }
 
 // Limits returns the limits of this issuer, with the defaults filled in.

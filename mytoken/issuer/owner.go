@@ -42,12 +42,12 @@ func (o *OwnerAccess) List(ctx context.Context) (*mytoken.Records, error) {
 }
 
 func (o *OwnerAccess) list(ctx context.Context, next pager[store.TokenInfo]) (*mytoken.Records, error) {
-	leave, err := o.i.listings.enter(ctx, o.owner, mytoken.TokenID{}, o.i.cfg.WaitLimit)
+	leave, err := o.i.awaitTurn(ctx, o.owner, mytoken.TokenID{})
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	return o.i.collect(ctx, next, nil)
+	return o.i.collect(ctx, o.owner, next, nil)
 }
 
 // Subtree returns one of the user's tokens and its descendants, or [ErrNotOwned]. In all
@@ -64,7 +64,7 @@ func (o *OwnerAccess) History(ctx context.Context, id mytoken.TokenID) (*mytoken
 	if err := o.check(ctx, id); err != nil {
 		return nil, err
 	}
-	return o.i.events(ctx, []mytoken.TokenID{id})
+	return o.i.events(ctx, o.owner, []mytoken.TokenID{id})
 }
 
 // Revoke revokes one of the user's tokens, or returns [ErrNotOwned]. The refresh token
@@ -89,6 +89,77 @@ func (o *OwnerAccess) RevokeAll(ctx context.Context, client Client) error {
 		_, err := o.i.revoke(ctx, info.ID, true, nil, client, ownerReason)
 		return true, err
 	})
+}
+
+// RevokeTagged revokes the tokens of the user that have a tag when it is called, with their
+// descendants if recursive is true. It returns how many had the tag, and [ErrUnknownTag]
+// if the user has no such tag. After another error, some are revoked and some may not be:
+// call it again.
+func (o *OwnerAccess) RevokeTagged(ctx context.Context, tag string, recursive bool, client Client) (count int, err error) {
+	item, err := o.i.tagNamed(ctx, o.owner, tag)
+	if err != nil {
+		return 0, err
+	}
+	ended, err := o.i.revokeTagged(ctx, o.owner, item, recursive, client)
+	return len(ended), err
+}
+
+// Tags returns the tags of the user, in the order of their names.
+func (o *OwnerAccess) Tags(ctx context.Context) ([]mytoken.Tag, error) {
+	book, err := o.i.readTags(ctx, o.owner)
+	if err != nil {
+		return nil, err
+	}
+	return book.list(), nil
+}
+
+// CreateTag makes a tag as [Issuer.CreateTag] does.
+func (o *OwnerAccess) CreateTag(ctx context.Context, tag mytoken.Tag) error {
+	return o.changeTag(ctx, TagRequest{Name: tag.Name, Color: tag.Color}, createTag)
+}
+
+// UpdateTag gives the tag with a name the name and the colour of another one, as
+// [Issuer.UpdateTag] does.
+func (o *OwnerAccess) UpdateTag(ctx context.Context, name string, tag mytoken.Tag) error {
+	return o.changeTag(ctx, TagRequest{Name: name, NewName: tag.Name, Color: tag.Color}, updateTag)
+}
+
+// DeleteTag deletes a tag as [Issuer.DeleteTag] does.
+func (o *OwnerAccess) DeleteTag(ctx context.Context, name string) error {
+	return o.changeTag(ctx, TagRequest{Name: name}, deleteTag)
+}
+
+func (o *OwnerAccess) changeTag(ctx context.Context, req TagRequest, prepare func(TagRequest) (tagChange, error)) error {
+	change, err := prepare(req)
+	if err != nil {
+		return err
+	}
+	return o.i.changeTags(ctx, o.owner, change.decide)
+}
+
+// TagToken puts a tag on one of the user's tokens as [Issuer.TagToken] does. It returns
+// [ErrNotOwned] for any other token.
+func (o *OwnerAccess) TagToken(ctx context.Context, id mytoken.TokenID, tag mytoken.Tag) error {
+	return o.changeTagOf(ctx, id, tag, o.i.tagToken)
+}
+
+// UntagToken takes a tag off one of the user's tokens as [Issuer.UntagToken] does. It
+// returns [ErrNotOwned] for any other token.
+func (o *OwnerAccess) UntagToken(ctx context.Context, id mytoken.TokenID, name string) error {
+	return o.changeTagOf(ctx, id, mytoken.Tag{Name: name}, o.i.untagToken)
+}
+
+func (o *OwnerAccess) changeTagOf(ctx context.Context, id mytoken.TokenID, tag mytoken.Tag,
+	decide func(context.Context, mytoken.TokenID, mytoken.Tag) tagDecision,
+) error {
+	tag, err := checkTag("tag", tag)
+	if err != nil {
+		return err
+	}
+	if err := o.check(ctx, id); err != nil {
+		return err
+	}
+	return o.i.changeTags(ctx, o.owner, decide(ctx, id, tag))
 }
 
 // Delete deletes everything that is stored about the user. When it has returned nil, none

@@ -49,6 +49,7 @@ type storedProperties struct {
 	Capabilities capability.Set    `json:"capabilities,omitempty"`
 	Restrictions restriction.List  `json:"restrictions,omitempty"`
 	Rotation     *mytoken.Rotation `json:"rotation,omitempty"`
+	Tags         []mytoken.Tag     `json:"tags,omitempty"`
 }
 
 func toStored(p mytoken.Properties) storedProperties { return storedProperties(p) }

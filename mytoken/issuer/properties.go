@@ -12,6 +12,7 @@ import (
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/tagging"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -83,6 +84,10 @@ func checkKnown(p *mytoken.Properties) error {
 // first.
 func (i *Issuer) checkProperties(p *mytoken.Properties, now time.Time) error {
 	if err := checkName(p.Name); err != nil {
+		return err
+	}
+	var err error
+	if p.Tags, err = checkTags(p.Tags); err != nil {
 		return err
 	}
 	if p.Capabilities != nil && len(p.Capabilities) == 0 {
@@ -248,4 +253,39 @@ func firstTime(list restriction.List, now time.Time) (int64, error) {
 	}
 	first, _ := earliest.Time()
 	return max(first.Unix(), 0), nil
+}
+
+// maxTagsOfRequest bounds the tags that a request for a token may have.
+const maxTagsOfRequest = 64
+
+// checkTag checks a tag of a request, and trims it.
+func checkTag(field string, tag mytoken.Tag) (mytoken.Tag, error) {
+	var wrong string
+	if tag.Name, wrong = tagging.Name(tag.Name); wrong != "" {
+		return tag, &RequestError{Field: field, Reason: wrong}
+	}
+	if tag.Color, wrong = tagging.Color(tag.Color); wrong != "" {
+		return tag, &RequestError{Field: "color", Reason: wrong}
+	}
+	return tag, nil
+}
+
+// checkTags checks the tags of a request for a token, and returns each once.
+func checkTags(tags []mytoken.Tag) ([]mytoken.Tag, error) {
+	if len(tags) > maxTagsOfRequest {
+		return nil, &RequestError{Field: "tags", Reason: fmt.Sprintf("%d, at most %d are allowed", len(tags), maxTagsOfRequest)}
+	}
+	var out []mytoken.Tag
+	for _, tag := range tags {
+		tag, err := checkTag("tags", tag)
+		if err != nil {
+			return nil, err
+		}
+		if at := slices.IndexFunc(out, func(have mytoken.Tag) bool { return have.Name == tag.Name }); at >= 0 {
+			out[at].Children = out[at].Children || tag.Children
+			continue
+		}
+		out = append(out, tag)
+	}
+	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/tagging"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -59,7 +60,7 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 	if err != nil {
 		return nil, err
 	}
-	out, err := i.collect(ctx, of(p), req.Describe)
+	out, err := i.collect(ctx, p.token.Owner(), of(p), req.Describe)
 	if err != nil {
 		return nil, p.afterCharge(err)
 	}
@@ -69,10 +70,30 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 	return out, nil
 }
 
+// presentToList presents a token and waits for its turn to read a list or a history. The
+// caller must call leave in the end.
+func (i *Issuer) presentToList(ctx context.Context, token mytoken.Secret, client Client) (p *presented, leave func(), err error) {
+	if p, err = i.present(ctx, token, client); err != nil {
+		return nil, nil, err
+	}
+	leave, err = i.awaitTurn(ctx, p.token.Owner(), p.id.ID)
+	return p, leave, err
+}
+
+// awaitTurn waits for a turn to read a list. If it is too long, it returns a
+// [*BusyError]. The token is zero if the embedding service asks.
+func (i *Issuer) awaitTurn(ctx context.Context, owner mytoken.OwnerID, token mytoken.TokenID) (leave func(), err error) {
+	leave, err = i.listings.Enter(ctx, owner, token, i.cfg.WaitLimit)
+	if err != nil {
+		return nil, &BusyError{RetryAfter: time.Second, cause: err}
+	}
+	return leave, nil
+}
+
 // collect reads all pages and builds the trees. Expired and revoked tokens are listed until
 // Sweep deletes them, as far as they leave room for the others. A token whose parent is not
 // listed hangs below the nearest ancestor that is (D97).
-func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo], describe func(*mytoken.Record) bool) (*mytoken.Records, error) {
+func (i *Issuer) collect(ctx context.Context, owner mytoken.OwnerID, next pager[store.TokenInfo], describe func(*mytoken.Record) bool) (*mytoken.Records, error) {
 	f := forest{now: i.Now().Unix(), byID: make(map[mytoken.TokenID]*mytoken.Record), above: make(map[mytoken.TokenID][]mytoken.TokenID)}
 	reader := recordReader{i: i, describe: describe, room: i.cfg.Limits.ListBytes}
 	reader.roomForEnded = reader.room / 2
@@ -87,6 +108,9 @@ func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo], descr
 		}
 		return f.add(r, info.Ancestors, over), nil
 	})
+	if err == nil {
+		err = i.tagForest(ctx, owner, &f)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +184,40 @@ func (f *forest) grow() *mytoken.Records {
 		parent.Children = append(parent.Children, r)
 	}
 	return out
+}
+
+// maxTagsOfList bounds the tags in one list. Further tokens are listed without any.
+const maxTagsOfList = 200_000
+
+// tagForest gives the records of a list their tags.
+func (i *Issuer) tagForest(ctx context.Context, owner mytoken.OwnerID, f *forest) error {
+	book, err := i.readTags(ctx, owner)
+	if err != nil || len(book.all) == 0 {
+		return err
+	}
+	seen := make(map[mytoken.TokenID]bool)
+	var tokens []mytoken.TokenID
+	for _, r := range f.order {
+		for _, id := range append([]mytoken.TokenID{r.ID}, f.above[r.ID]...) {
+			if !seen[id] {
+				seen[id], tokens = true, append(tokens, id)
+			}
+		}
+	}
+	links, err := i.readLinks(ctx, tokens)
+	if err != nil || len(links) == 0 {
+		return err
+	}
+	view, room := tagging.NewView(book.all, links), maxTagsOfList
+	for _, r := range f.order {
+		tags := view.Of(r.ID, f.above[r.ID])
+		if len(tags) > room {
+			f.truncated = true
+			continue
+		}
+		r.Tags, room = tags, room-len(tags)
+	}
+	return nil
 }
 
 // recordReader makes the records of one list.

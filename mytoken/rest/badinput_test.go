@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"fmt"
 	"net/url"
 	"reflect"
 	"strings"
@@ -51,6 +52,17 @@ var badValues = map[string]map[string][]raw{
 			`1`, `true`, `"no-such"`, `[]`, `[{}]`, `{"lifetime":-1}`, `{"lifetime":1.5}`, `{"lifetime":"60"}`, `{"lifetime":null}`, `{"lifetime":99999999999}`, `{"lifetime":1e3}`,
 			`{"on_AT":1}`, `{"on_AT":"true"}`, `{"on_at":true}`, `{"on_AT":true,"on_AT":true}`, `{"auto_revoke":[]}`, `{"unknown":true}`, `{"on_other":{}}`,
 		},
+		"tags": {
+			`1`, `true`, `""`, `{}`, `[1]`, `[null]`, `[[]]`, `[{}]`, `[""]`, `[{"tag":1}]`, `[{"tag":""}]`, `[{"tag":"a/b"}]`, `[{"tag":"a","include_children":"true"}]`, `[{"tag":"a","include_children":1}]`,
+			`[{"tag":"a","unknown":true}]`, `[{"Tag":"a"}]`, `[{"tag":"a","tag":"b"}]`, `[{"tag":".."}]`, `["a%41"]`, `["a\u0000"]`, `["\u202e"]`, `["` + raw(strings.Repeat("x", 65)) + `"]`,
+			`["` + raw(strings.Join(strings.Fields(fmt.Sprint(make([]int, 65))), `","`)) + `"]`,
+		},
+	},
+	"settings/tags/x": {"color": {`1`, `[]`, `"red"`, `"fff"`, `"#"`, `"1234567"`, `"` + raw(strings.Repeat("0", 1<<19)) + `"`}, "mytoken": {`1`, `[]`}},
+	"token/my/tags": {
+		"tag":              {`1`, `[]`, `{}`, `""`, `" "`, `"a/b"`, `"."`, `"a\u0000"`, `"\u202e"`, `"` + raw(strings.Repeat("x", 65)) + `"`},
+		"mom_id":           {`1`, `[]`, `"x"`, `"this"`},
+		"include_children": {`1`, `"true"`, `[]`},
 	},
 	"token/my oidc_flow": {
 		"oidc_flow":        {`"device"`, `"authorization-code"`, `1`, `[]`},
@@ -103,7 +115,7 @@ func TestBadInput(t *testing.T) {
 		"token/my mytoken": {"grant_type": "mytoken", "mytoken": token}, "token/my oidc_flow": {"grant_type": "oidc_flow", "oidc_issuer": s.Provider.Issuer()},
 		"token/access": {"grant_type": "mytoken", "mytoken": token}, "token/revoke": {"token": s.token(mytoken.Properties{})},
 		"tokeninfo explain": {"action": "explain", "mytoken": token}, "tokeninfo event_history": {"action": "event_history", "mytoken": token},
-		"settings/grants": {"mytoken": token, "grant_type": "ssh"},
+		"settings/grants": {"mytoken": token, "grant_type": "ssh"}, "settings/tags/x": {"mytoken": token}, "token/my/tags": {"mytoken": token, "tag": "x"},
 	}
 	for request, members := range badValues {
 		path, _, _ := strings.Cut(request, " ")
@@ -190,6 +202,7 @@ func TestBadInputNamesEveryMember(t *testing.T) {
 	for _, body := range []reflect.Type{
 		reflect.TypeFor[wire.TokenRequest](), reflect.TypeFor[wire.AccessTokenRequest](), reflect.TypeFor[wire.TransferRequest](),
 		reflect.TypeFor[wire.RevocationRequest](), reflect.TypeFor[wire.TokeninfoRequest](), reflect.TypeFor[wire.GrantSettingRequest](),
+		reflect.TypeFor[wire.TagRequest](), reflect.TypeFor[wire.TokenTagRequest](),
 	} {
 		for i := range body.NumField() {
 			name, _, _ := strings.Cut(body.Field(i).Tag.Get("json"), ",")

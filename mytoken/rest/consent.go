@@ -215,6 +215,11 @@ func (c *call) agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (
 			props.Restrictions = nil
 		}
 	}
+	if len(d.Tags) > 0 {
+		if props.Tags, err = readTags(d.Tags); err != nil {
+			return props, err
+		}
+	}
 	props.Rotation, err = readRotation(d.Rotation)
 	return props, err
 }

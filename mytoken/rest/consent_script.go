@@ -21,7 +21,7 @@ func consentDocument(c *call) (*answer, error) {
 	body := wire.Consent{
 		OIDCIssuer: asked.Provider, ApplicationName: asked.Application, TokenName: asked.Properties.Name,
 		Capabilities: asked.Properties.Capabilities, Restrictions: asked.Properties.Restrictions, Rotation: rotationText(asked.Properties.Rotation),
-		SupportedScopes: []string{}, AllCapabilities: capabilityTree(capability.Tree()),
+		Tags: tagsShown(asked.Properties.Tags), SupportedScopes: []string{}, AllCapabilities: capabilityTree(capability.Tree()),
 	}
 	if body.Restrictions == nil {
 		body.Restrictions = restriction.List{} // none, and not unknown

@@ -37,7 +37,8 @@
 //
 //	/.well-known/mytoken-configuration, /.well-known/openid-configuration, /jwks
 //	/api/v0/token/my, token/access, token/transfer, token/revoke, tokeninfo
-//	/api/v0/settings, settings/grants, capabilities, pt (profiles and templates)
+//	/api/v0/settings, settings/grants, settings/tags, token/my/tags
+//	/api/v0/capabilities, pt (profiles and templates)
 //	/api/v0/consent/{code}                                consent by script
 //	/c/{code}, /c, /redirect/{provider}, /redirect,
 //	/login/{login}, /native, /native/abort                pages of a login
@@ -47,10 +48,10 @@
 //	/oauth/introspect   introspection (RFC 7662), if Options.Clients are set
 //	/oauth/revoke       revocation (RFC 7009)
 //
-// The package does not serve the SSH grant, mail, notifications, calendars, tags,
-// federation, or the writing of templates. Their paths answer 501 with a JSON error. The
-// documents name the endpoints of mail and notifications all the same, because public
-// clients crash without them.
+// The package does not serve the SSH grant, mail, notifications, calendars, federation, or
+// the writing of templates. Their paths answer 501 with a JSON error. The documents name
+// the endpoints of mail and notifications all the same, because public clients crash
+// without them.
 //
 // A mytoken is no access token. Introspection describes it with the token_type N_A, and
 // with this issuer as iss and aud. A resource server that also accepts the tokens of other
@@ -123,12 +124,12 @@
 // again.
 //
 // Below /manage a user who has logged in sees all tokens as a tree, with their rights,
-// what is left of their limits, and their history. The user can revoke them and create
-// new ones. The login gives the browser a mytoken in a cookie that only these pages get.
-// That mytoken can only list and revoke tokens and read their history. Each new token
-// needs a login of its own. A page shows it once, and the service does not keep it. A link
-// can fill in the form for a new token (protocol section 5.23.1). The form shows all of it,
-// or the link is refused.
+// what is left of their limits, their tags and their history. The user can sort them by
+// tags, revoke them one by one or by a tag, and create new ones. The login gives the
+// browser a mytoken in a cookie that only these pages get. That mytoken can only list, tag
+// and revoke tokens and read their history. Each new token needs a login of its own. A page
+// shows it once, and the service does not keep it. A link can fill in the form for a new
+// token (protocol section 5.23.1). The form shows all of it, or the link is refused.
 //
 // A consent page of your own can ask about a login and decide by script (protocol section
 // 5.18.4), under the protections of the built-in page.
@@ -147,13 +148,15 @@
 //	given.html    Application Token Summary Timeline Manageable
 //	home.html     Providers Manageable
 //	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
-//	              Capabilities Summary Changes Scopes Clauses RotationText Timeline Restrictions
+//	              Capabilities Tags Summary Changes Scopes Clauses RotationText Timeline Restrictions
 //	              Rotation Editor Judged Problems Style Script
 //	login.html    Providers Ended Lifetime Wanted
-//	tokens.html   User Roots Count More Search Notice
-//	token.html    Token Summary Scopes Parent Timeline Events Truncated
+//	tokens.html   User Roots Count More Search Tags Tag Notice
+//	token.html    Token Summary Scopes Parent Timeline Events Truncated Tags NewTag Problems
 //	revoke.html   Token
-//	create.html   Name Providers Provider Capabilities Editor Transfer Filled Judged Summary
+//	revoketagged.html
+//	              Tag Tokens Count Below Current
+//	create.html   Name Providers Provider Capabilities Editor Transfer Filled Tags TagsBelow Judged Summary
 //	              Changes Scopes Clauses RotationText Timeline Problems
 //	created.html  Token Code CodeExpires QR ID Name User Capabilities Summary Changes Scopes Clauses
 //	              RotationText Timeline
@@ -162,9 +165,10 @@
 //
 //	Providers     Issuer Name Chosen
 //	User          Subject ProviderName Until
-//	Roots, Token, Parent, Children
+//	Roots, Token, Tokens, Parent, Children
 //	              ID Name Link RevokeLink Current Revoked Expired Session Provider Address Created
-//	              Expires Used Brief Capabilities Clauses RotationText Children Below
+//	              Expires Used Tags Brief Capabilities Clauses RotationText Children Below
+//	Tags, Tag     Name Color Children Checked Link RevokeLink; in token.html Tags are names
 //	Events        Name Text Comment By Address UserAgent Time
 //	Summary       Label Lines Warn
 //	Capabilities  Name Title Description Sensitive Checked Refused; in create.html also Read Children Open

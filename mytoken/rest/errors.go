@@ -165,13 +165,17 @@ var rules = []rule{
 	}),
 	sentinel(issuer.ErrNotOwned, 403, wire.ErrorInvalidGrant, "The provided token cannot be used to manage/revoke this mom_id"),
 
+	sentinel(issuer.ErrUnknownTag, 404, wire.ErrorNotFound, "the user has no tag of this name"),
 	sentinel(issuer.ErrUnknownProvider, 400, wire.ErrorInvalidRequest, "The provided issuer is not supported"),
 	sentinel(issuer.ErrWrongProvider, 400, wire.ErrorInvalidRequest, "token not for specified issuer"),
 	sentinel(issuer.ErrState, 400, wire.ErrorInvalidRequest, stateMismatch),
 	sentinel(issuer.ErrRepeatedID, 422, wire.ErrorInvalidRequest, wire.HeaderIdempotencyKey+": this key cannot be used again, use a new one"),
 	typed(func(e *issuer.RequestError) problem {
-		if e.Code == issuer.RequestTooManyTokens { // no other request would help
+		switch e.Code {
+		case issuer.RequestTooManyTokens: // no other request would help
 			return problem{status: 403, code: wire.ErrorAccessDenied, text: requestText(e)}
+		case issuer.RequestConflict:
+			return problem{status: 409, code: wire.ErrorInvalidRequest, text: requestText(e)}
 		}
 		return problem{status: 400, code: wire.ErrorInvalidRequest, text: requestText(e)}
 	}),

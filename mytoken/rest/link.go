@@ -46,6 +46,7 @@ type linked struct {
 	Restrictions jsontext.Value `json:"restrictions"`
 	Capabilities jsontext.Value `json:"capabilities"`
 	Rotation     jsontext.Value `json:"rotation"`
+	Tags         jsontext.Value `json:"tags"`
 }
 
 // linkOf returns the parameter of the link that a browser opened, and whether there is one.
@@ -138,6 +139,7 @@ func (c *call) readLink(text string) (*pages.CreateForm, error) {
 	}
 	props, err := c.properties(&wire.TokenRequest{
 		Name: request.Name, Restrictions: stated(request.Restrictions), Capabilities: stated(request.Capabilities), Rotation: stated(request.Rotation),
+		Tags: stated(request.Tags),
 	})
 	if err != nil {
 		return nil, err

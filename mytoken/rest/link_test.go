@@ -134,7 +134,7 @@ func TestBadLink(t *testing.T) {
 		"no JSON": "r=" + link("name=x"), "no object": "r=" + link(`[]`), "text": "r=" + link(`"x"`), "null": "r=" + link(`null`), "more": "r=" + link(valid+valid), "not strict": "r=" + link(`{"name":"a","name":"b"}`),
 		"no UTF-8": "r=" + link("{\"name\":\"\xff\"}"), "unknown member": "r=" + link(`{"name":"kept","nonsense":1}`), "another case": "r=" + link(`{"Name":"kept"}`),
 		"hidden member": "r=" + link(`{"max_token_len":20,"name":"kept"}`), "application": "r=" + link(`{"application_name":"x"}`), "a token": "r=" + link(`{"mytoken":"x"}`), "redirect": "r=" + link(`{"redirect_uri":"https://evil.example"}`),
-		"notifications": "r=" + link(`{"subscribe_notifications":[{}]}`), "tags": "r=" + link(`{"tags":"x"}`),
+		"notifications": "r=" + link(`{"subscribe_notifications":[{}]}`), "tags": "r=" + link(`{"tags":{"tag":1}}`),
 		"wrong type": "r=" + link(`{"name":1}`), "grant": "r=" + link(`{"grant_type":"polling_code"}`), "short token": "r=" + link(`{"response_type":"short_token"}`),
 		"provider": "r=" + link(`{"oidc_issuer":"https://evil.example"}`), "long name": "r=" + link(`{"name":"`+strings.Repeat("x", 101)+`"}`), "unreadable name": "r=" + link(`{"name":"\u202e"}`),
 		"unknown capability": "r=" + link(`{"capabilities":["tokeninfo:foo"]}`), "capability without a field": "r=" + link(`{"capabilities":["AT","settings:email"]}`), "old capability": "r=" + link(`{"capabilities":["list_mytokens"]}`),

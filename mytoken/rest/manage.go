@@ -3,6 +3,7 @@ package rest
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -16,13 +17,18 @@ func managePage(c *call, s *session) (*answer, error) {
 		return nil, err
 	}
 	query := c.r.URL.Query()
-	page, err := c.pages.Tokens(s.claims, records, query.Get("search"), query.Get("done"))
+	page, err := c.pages.Tokens(s.claims, records, query.Get("search"), strings.TrimSpace(query.Get("tag")), query.Get("done"))
 	return html(http.StatusOK, page, err)
 }
 
 // manageToken shows a token and its history.
 func manageToken(c *call, s *session) (*answer, error) {
-	record, parent, err := s.find(c.r.URL.Query().Get("id"))
+	return c.tokenPage(s, c.r.URL.Query().Get("id"), pages.TokenView{})
+}
+
+// tokenPage fills in a view of a token and answers with its page.
+func (c *call) tokenPage(s *session, id string, view pages.TokenView) (*answer, error) {
+	record, parent, all, err := s.find(id)
 	if err != nil {
 		return nil, err
 	}
@@ -31,13 +37,18 @@ func manageToken(c *call, s *session) (*answer, error) {
 		return nil, err
 	}
 	s.took(history.Update)
-	page, err := c.pages.Token(s.claims, record, parent, history)
-	return html(http.StatusOK, page, err)
+	view.Record, view.Parent, view.History, view.Known = record, parent, history, all
+	page, err := c.pages.Token(s.claims, view)
+	status := http.StatusOK
+	if view.Wrong != "" {
+		status = http.StatusBadRequest
+	}
+	return html(status, page, err)
 }
 
 // manageAsk asks the user whether to revoke a token.
 func manageAsk(c *call, s *session) (*answer, error) {
-	record, _, err := s.find(c.r.URL.Query().Get("id"))
+	record, _, _, err := s.find(c.r.URL.Query().Get("id"))
 	if err != nil {
 		return nil, err
 	}

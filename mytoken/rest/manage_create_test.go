@@ -159,10 +159,11 @@ func TestManageCreateInvalid(t *testing.T) {
 
 // TestManageOffersWhatIsServed: the form offers no capability that has no effect here.
 func TestManageOffersWhatIsServed(t *testing.T) {
-	always := "AT create_mytoken tokeninfo tokeninfo:introspect tokeninfo:history tokeninfo:subtokens " +
-		"manage_mytokens manage_mytokens:list manage_mytokens:revoke manage_mytokens:history"
+	always := "AT create_mytoken tokeninfo tokeninfo:introspect tokeninfo:history tokeninfo:subtokens tokeninfo:tags " +
+		"manage_mytokens manage_mytokens:list manage_mytokens:revoke manage_mytokens:history manage_mytokens:tags settings read@settings "
 	for want, settings := range map[string]rest.GrantSettings{
-		always: nil, always + " settings read@settings settings:grants read@settings:grants": new(rest.MemoryGrantSettings),
+		always + "settings:tags read@settings:tags":                                      nil,
+		always + "settings:grants read@settings:grants settings:tags read@settings:tags": new(rest.MemoryGrantSettings),
 	} {
 		s := start(t, func(o *setup) { o.rest.GrantSettings = settings })
 		var got []string

@@ -15,7 +15,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// A user manages tokens with a mytoken that can list and revoke them and read their
+// A user manages tokens with a mytoken that can list, tag and revoke them and read their
 // history, and nothing else. It expires with its cookie. Only the management pages get
 // the cookie. Web pages that use the API have another one (protocol section 6.2).
 
@@ -23,7 +23,7 @@ import (
 const sessionName = "mytoken-web"
 
 var sessionCapabilities = capability.Set{
-	capability.ManageMytokensList, capability.ManageMytokensRevoke, capability.ManageMytokensHistory,
+	capability.ManageMytokensList, capability.ManageMytokensRevoke, capability.ManageMytokensHistory, capability.ManageMytokensTags,
 }
 
 // These values of LoginRequest.ReturnTo mark logins of the management pages. They are not
@@ -201,21 +201,21 @@ func (s *session) tokens(describe func(*mytoken.Record) bool) (*mytoken.Records,
 	return got, nil
 }
 
-// find returns a token of the user and its parent, which may be nil. It does not find
-// tokens of other users.
-func (s *session) find(text string) (record, parent *mytoken.Record, err error) {
+// find returns a token of the user, its parent, which may be nil, and the list. It does not
+// find tokens of other users.
+func (s *session) find(text string) (record, parent *mytoken.Record, all []*mytoken.Record, err error) {
 	id, err := mytoken.ParseMomID(text)
 	if err != nil {
-		return nil, nil, errNotFound
+		return nil, nil, nil, errNotFound
 	}
 	records, err := s.tokens(func(r *mytoken.Record) bool { return r.ID == id })
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if record, parent = search(records.Roots, nil, id); record == nil {
-		return nil, nil, errNotFound
+		return nil, nil, nil, errNotFound
 	}
-	return record, parent, nil
+	return record, parent, records.Roots, nil
 }
 
 func search(records []*mytoken.Record, above *mytoken.Record, id mytoken.TokenID) (record, parent *mytoken.Record) {

@@ -38,12 +38,12 @@ var newestClient = []clientRequest{
 	{"settings email get", "GET", "email_endpoint", "", noBody, 501, nil},
 	{"settings email update", "PUT", "email_endpoint", "", `{"mytoken":"{token}","email_address":"a@example.org","prefer_html_mail":true}`, 501, nil},
 
-	{"settings tags list", "GET", "/api/v0/settings/tags", "", noBody, 501, nil},
-	{"settings tags create", "POST", "/api/v0/settings/tags", "/a", `{"color":"00ff00"}`, 501, nil},
-	{"settings tags update", "PUT", "/api/v0/settings/tags", "/a", `{"tag":"b","color":"ff0000"}`, 501, nil},
-	{"settings tags delete", "DELETE", "/api/v0/settings/tags", "/a", noBody, 501, nil},
-	{"MT tags add", "POST", "mytoken_endpoint", "/tags", `{"tag":"a","mytoken":"{token}","include_children":true}`, 501, nil},
-	{"MT tags remove", "DELETE", "mytoken_endpoint", "/tags", `{"tag":"a","mytoken":"{token}","mom_id":"{mom}"}`, 501, nil},
+	{"settings tags create", "POST", "tags_endpoint", "/a", `{"color":"00ff00"}`, 204, nil},
+	{"settings tags list", "GET", "tags_endpoint", "", noBody, 200, []string{"tags.[].tag", "tags.[].color"}},
+	{"settings tags update", "PUT", "tags_endpoint", "/a", `{"tag":"b","color":"ff0000"}`, 204, nil},
+	{"MT tags add", "POST", "mytoken_endpoint", "/tags", `{"tag":"a","mytoken":"{token}","include_children":true}`, 204, nil},
+	{"MT tags remove", "DELETE", "mytoken_endpoint", "/tags", `{"tag":"a","mytoken":"{token}","mom_id":"{mom}"}`, 204, nil},
+	{"settings tags delete", "DELETE", "tags_endpoint", "/a", noBody, 204, nil},
 
 	{"settings grants list", "GET", "grant_type_endpoint", "", noBody, 200, []string{"grant_types"}},
 	{"settings grants enable", "POST", "grant_type_endpoint", "", `{"grant_type":"ssh"}`, 201, nil},
@@ -72,6 +72,7 @@ var newestClient = []clientRequest{
 	{"calendars delete", "DELETE", "notifications_endpoint", "/calendars/abc", noBody, 501, nil},
 
 	{"MT", "POST", "mytoken_endpoint", "", `{"grant_type":"mytoken","mytoken":"{token}","name":"x","capabilities":["AT"]}`, 200, []string{"mytoken", "mytoken_type", "mom_id"}},
+	{"MT --tags", "POST", "mytoken_endpoint", "", `{"grant_type":"mytoken","mytoken":"{token}","name":"x","capabilities":["AT"],"tags":[{"tag":"a","include_children":true}]}`, 200, []string{"mytoken", "mytoken_type", "mom_id"}},
 	{"MT with notifications", "POST", "mytoken_endpoint", "", `{"grant_type":"mytoken","mytoken":"{token}","subscribe_notifications":[{"include_children":false,"notification_type":"mail","notification_classes":["AT_creations"]}]}`, 501, nil},
 	{"AT", "POST", "access_token_endpoint", "", `{"grant_type":"mytoken","mytoken":"{token}","scope":"openid"}`, 200, []string{"access_token", "token_type"}},
 	{"revoke --mom-id", "POST", "revocation_endpoint", "", `{"token":"{token}","mom_id":"{mom}","recursive":true}`, 204, nil},

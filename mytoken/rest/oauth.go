@@ -52,8 +52,11 @@ func oauthToken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 
 // refresh obtains an access token. It takes the mytoken from the body only.
 func refresh(c *call, req *wire.ExchangeRequest, token wire.Secret) (*answer, error) {
-	if token.IsEmpty() {
+	switch {
+	case token.IsEmpty():
 		return nil, badRequest("the token is missing")
+	case asksForTags(req.Tags):
+		return nil, errTagsWithoutToken
 	}
 	id, err := c.useID("access token")
 	if err != nil {
@@ -102,7 +105,7 @@ func exchange(c *call, req *wire.ExchangeRequest) (*answer, error) {
 func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	asked := &wire.TokenRequest{
 		Mytoken: req.SubjectToken, Name: req.Name, ErrorOnRestrictions: true,
-		Restrictions: req.Restrictions, Capabilities: req.Capabilities, Rotation: req.Rotation,
+		Restrictions: req.Restrictions, Capabilities: req.Capabilities, Rotation: req.Rotation, Tags: req.Tags,
 	}
 	derivation, err := c.derivation(asked)
 	if err != nil {

@@ -130,14 +130,20 @@ var asks = map[string]ask{
 			return s.post("/api/v0/token/revoke", m{"token": token.Token.Reveal(), "mom_id": child.ID.String()})
 		}
 	},
-	"POST /api/v0/tokeninfo":         info("introspect"),
-	"POST /api/v0/tokeninfo history": info("event_history"),
-	"POST /api/v0/tokeninfo subtree": info("subtokens"),
-	"POST /api/v0/tokeninfo list":    info("list_mytokens"),
-	"POST /api/v0/tokeninfo explain": info("explain"),
-	"GET /api/v0/settings/grants":    grants(http.MethodGet),
-	"POST /api/v0/settings/grants":   grants(http.MethodPost),
-	"DELETE /api/v0/settings/grants": grants(http.MethodDelete),
+	"POST /api/v0/tokeninfo":             info("introspect"),
+	"POST /api/v0/tokeninfo history":     info("event_history"),
+	"POST /api/v0/tokeninfo subtree":     info("subtokens"),
+	"POST /api/v0/tokeninfo list":        info("list_mytokens"),
+	"POST /api/v0/tokeninfo explain":     info("explain"),
+	"GET /api/v0/settings/grants":        grants(http.MethodGet),
+	"POST /api/v0/settings/grants":       grants(http.MethodPost),
+	"DELETE /api/v0/settings/grants":     grants(http.MethodDelete),
+	"GET /api/v0/settings/tags":          tags(http.MethodGet, "settings/tags"),
+	"POST /api/v0/settings/tags/{tag}":   tags(http.MethodPost, "settings/tags/a"),
+	"PUT /api/v0/settings/tags/{tag}":    tags(http.MethodPut, "settings/tags/a"),
+	"DELETE /api/v0/settings/tags/{tag}": tags(http.MethodDelete, "settings/tags/a"),
+	"POST /api/v0/token/my/tags":         tags(http.MethodPost, "token/my/tags"),
+	"DELETE /api/v0/token/my/tags":       tags(http.MethodDelete, "token/my/tags"),
 	"POST /oauth/token": func(s *storeService, token *mytoken.Issued) func() *reply {
 		return func() *reply {
 			return s.form("/oauth/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token.Token.Reveal()}})
@@ -217,6 +223,15 @@ var asks = map[string]ask{
 		f := formOf(b.t, b.page("/manage/revoke"+id), "revoke-form")
 		return func() *reply { return b.send(f, "", "") }
 	}),
+	"POST /manage/tag": managing(func(b *browser, id string) func() *reply {
+		f := formOf(b.t, b.page("/manage/token"+id), "tag-form")
+		f.values.Set("tag", "a")
+		return func() *reply { return b.send(f, "", "") }
+	}),
+	"GET /manage/revoke-tagged": tagging(func(b *browser) *reply { return b.click(b.URL + "/manage/revoke-tagged?tag=a") }),
+	"POST /manage/revoke-tagged": tagging(func(b *browser) *reply {
+		return b.send(&form{method: http.MethodPost, action: b.URL + "/manage/revoke-tagged", values: url.Values{"tag": {"a"}}}, "", "")
+	}),
 	"POST /manage/create": managing(func(b *browser, _ string) func() *reply {
 		f := formOf(b.t, b.page("/manage/create"), "create-form")
 		return func() *reply { return b.send(f, "decision", "create") }
@@ -246,6 +261,32 @@ func grants(method string) ask {
 			}
 			return s.do(method, "/api/v0/settings/grants", body, "Authorization", "Bearer "+token.Token.Reveal())
 		}
+	}
+}
+
+// tags creates the tag a, and changes it.
+func tags(method, path string) ask {
+	return func(s *storeService, token *mytoken.Issued) func() *reply {
+		bearer := []string{"Authorization", "Bearer " + token.Token.Reveal()}
+		require.Equal(s.t, 204, s.do(http.MethodPost, "/api/v0/settings/tags/a", "{}", bearer...).StatusCode)
+		return func() *reply {
+			body := ""
+			if method != http.MethodGet {
+				body = `{"tag":"a","color":"000000"}`
+			}
+			return s.do(method, "/api/v0/"+path, body, bearer...)
+		}
+	}
+}
+
+// tagging asks with a session of a user who has a token with the tag a.
+func tagging(send func(b *browser) *reply) ask {
+	return func(s *storeService, token *mytoken.Issued) func() *reply {
+		alice, err := s.Issuer.Owner(s.Provider.Issuer(), "alice")
+		require.NoError(s.t, err)
+		require.NoError(s.t, alice.TagToken(s.t.Context(), token.ID, mytoken.Tag{Name: "a"}))
+		b := s.manager("alice")
+		return func() *reply { return send(b) }
 	}
 }
 

@@ -51,6 +51,9 @@ func (h *Handler) checkTemplate(t profile.Type, payload []byte) error {
 			return badOption("unknown capability %q", string(unknown[0]))
 		}
 		return err
+	case profile.Tags:
+		_, err := readTags(payload)
+		return err
 	case profile.Rotation:
 		return new(mytoken.Rotation).UnmarshalJSON(payload)
 	}

@@ -47,6 +47,8 @@ const (
 	pathNotifications       = "/api/v0/notifications"
 	pathCapabilities        = "/api/v0/capabilities"
 	pathConsentAPI          = "/api/v0/consent"
+	pathSettingsTags        = "/api/v0/settings/tags"
+	pathTokenTags           = "/api/v0/token/my/tags"
 	pathProfiles            = "/api/v0/pt"
 	pathGuests              = "/api/v0/guests"
 	pathOAuthToken          = "/oauth/token"
@@ -62,6 +64,8 @@ const (
 	pathManageLogout        = "/manage/logout"
 	pathManageToken         = "/manage/token"
 	pathManageRevoke        = "/manage/revoke"
+	pathManageTag           = "/manage/tag"
+	pathManageRevokeTagged  = "/manage/revoke-tagged"
 	pathManageCreate        = "/manage/create"
 	pathStatic              = "/static/"
 )
@@ -74,9 +78,6 @@ var notBuilt = []struct{ path, what string }{
 	{"/api/v0/settings/grants/ssh", "the SSH grant"},
 	{pathSettingsEmail, notBuiltMail},
 	{pathSettingsEmail + "/{rest...}", notBuiltMail},
-	{"/api/v0/settings/tags", "the service for tags"},
-	{"/api/v0/settings/tags/{tag}", "the service for tags"},
-	{"/api/v0/token/my/tags", "the service for tags"},
 	{pathNotifications, notBuiltNotifications},
 	{pathNotifications + "/{rest...}", notBuiltNotifications},
 	{pathNotifications + "/calendars", notBuiltCalendars},
@@ -112,6 +113,11 @@ func (h *Handler) routes() []*route {
 		{path: pathSettingsGrants, methods: methods{
 			http.MethodGet: serve(grantsList), http.MethodPost: serve(grantsEnable), http.MethodDelete: serve(grantsDisable),
 		}},
+		{path: pathSettingsTags, methods: get(serve(tagsList))},
+		{path: pathSettingsTags + "/{tag}", methods: methods{
+			http.MethodPost: serve(tagCreate), http.MethodPut: serve(tagUpdate), http.MethodDelete: serve(tagDelete),
+		}},
+		{path: pathTokenTags, methods: methods{http.MethodPost: serve(tokenTag), http.MethodDelete: serve(tokenUntag)}},
 		{path: pathProfiles, methods: get(profileGroups)},
 		{path: pathProfiles + "/{type}", methods: withWrites(get(profileList))},
 		{path: pathProfiles + "/{group}/{type}", methods: withWrites(get(profileList))},
@@ -143,6 +149,8 @@ func (h *Handler) routes() []*route {
 			&route{path: pathManageLogout, kind: page, methods: post(manageLogout)},
 			&route{path: pathManageToken, kind: page, methods: get(managed(manageToken))},
 			&route{path: pathManageRevoke, kind: page, methods: methods{http.MethodGet: managed(manageAsk), http.MethodPost: managed(manageRevoke)}},
+			&route{path: pathManageTag, kind: page, methods: post(managed(manageTag))},
+			&route{path: pathManageRevokeTagged, kind: page, methods: methods{http.MethodGet: managed(manageAskTagged), http.MethodPost: managed(manageRevokeTagged)}},
 			&route{path: pathManageCreate, kind: page, methods: methods{http.MethodGet: checkedLink(managed(manageCreatePage)), http.MethodPost: managed(manageCreate)}},
 		)
 	}

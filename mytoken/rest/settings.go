@@ -18,6 +18,7 @@ func settings(c *call) (*answer, error) {
 	return ok(wire.Settings{
 		GrantTypeEndpoint: c.base + pathSettingsGrants,
 		EmailEndpoint:     c.base + pathSettingsEmail,
+		TagsEndpoint:      c.base + pathSettingsTags,
 	}), nil
 }
 

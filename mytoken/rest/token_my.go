@@ -15,7 +15,11 @@ import (
 
 // tokenMy is the mytoken endpoint (protocol section 5.4).
 func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
-	switch c.grantType(req.GrantType) {
+	grant := c.grantType(req.GrantType)
+	if asksForTags(req.Tags) && grant != wire.GrantOIDCFlow && grant != wire.GrantMytoken {
+		return nil, errTagsWithoutToken
+	}
+	switch grant {
 	case wire.GrantOIDCFlow:
 		return startLogin(c, req)
 	case wire.GrantPollingCode:
@@ -177,6 +181,9 @@ func (c *call) properties(req *wire.TokenRequest) (mytoken.Properties, error) {
 		case len(asked) > 0: // without capabilities, the token would get the default ones
 			return props, badRequest("none of the requested capabilities exists")
 		}
+	}
+	if props.Tags, err = readTags(req.Tags); err != nil {
+		return props, err
 	}
 	props.Rotation, err = readRotation(req.Rotation)
 	return props, err

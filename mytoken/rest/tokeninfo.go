@@ -52,7 +52,7 @@ func introspect(c *call, token mytoken.Secret) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.Introspection{Valid: true, TokenType: string(got.Type), MomID: got.Claims.ID().String(), Token: claims}), nil
+	return ok(wire.Introspection{Valid: true, TokenType: string(got.Type), MomID: got.Claims.ID().String(), Token: claims, Tags: tagsShown(got.Tags)}), nil
 }
 
 // claimsOf returns the claims of a token and how often each clause was used.
@@ -60,7 +60,7 @@ func claimsOf(i *issuer.Introspection) (wire.Claims, error) {
 	t := i.Claims
 	restrictions, err := countedRestrictions(i)
 	return wire.Claims{
-		Version: mytoken.TokenVersion, TokenType: "mytoken", Issuer: t.Issuer(), Audience: t.Issuer(), Subject: t.Subject(),
+		Version: t.Version(), TokenType: "mytoken", Issuer: t.Issuer(), Audience: t.Issuer(), Subject: t.Subject(),
 		Seq: t.Seq(), Name: t.Name(), OIDCSubject: t.OIDCSubject(), OIDCIssuer: t.OIDCIssuer(), Capabilities: t.Capabilities(),
 		ExpiresAt: unix(t.ExpiresAt()), NotBefore: unix(t.NotBefore()), IssuedAt: unix(t.IssuedAt()), AuthTime: unix(t.AuthTime()),
 		JTI: t.JTI().String(), Restrictions: restrictions, Rotation: rotationText(t.Rotation()),
@@ -161,6 +161,7 @@ func treesOf(records []*mytoken.Record) []wire.Tree {
 	for _, r := range records {
 		trees = append(trees, wire.Tree{Children: treesOf(r.Children), Token: wire.Entry{
 			IP: r.Address, Name: r.Name, Created: unix(r.Created), ExpiresAt: unix(r.Expires), MomID: r.ID.String(), Revoked: r.Revoked,
+			Tags: tagsShown(r.Tags),
 		}})
 	}
 	return trees

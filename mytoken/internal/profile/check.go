@@ -10,7 +10,7 @@ import (
 )
 
 // Check returns an error for an expanded piece that makes no sense. The payload is an
-// array of clauses, an array of names, or a rotation object.
+// array of clauses, an array of names, a rotation object, or the tags of a profile.
 type Check func(t Type, payload []byte) error
 
 // Times returns the Unix seconds that the text of a time stands for.
@@ -18,7 +18,7 @@ type Times func(text string) (int64, error)
 
 // profileMembers are the members that a profile may have (protocol section 5.4).
 var profileMembers = []string{
-	"oidc_issuer", "restrictions", "capabilities", "name", "response_type", "max_token_len", "rotation", "application_name", "error_on_restrictions",
+	"oidc_issuer", "restrictions", "capabilities", "name", "response_type", "max_token_len", "rotation", "application_name", "error_on_restrictions", string(Tags),
 }
 
 // check expands a piece and judges it, and each part of a profile.
@@ -34,7 +34,7 @@ func (s *Set) check(k key, check Check) error {
 		if !slices.Contains(profileMembers, m.name) {
 			return failed("a profile has no member '%s'", clip.Name(m.name))
 		}
-		if t, ok := ParseType(m.name); ok {
+		if t, ok := ParseType(m.name); ok || t == Tags {
 			if err := checkPart(t, m.value, check); err != nil {
 				return err
 			}
@@ -47,7 +47,7 @@ func checkPart(t Type, n *node, check Check) error {
 	if t == Restrictions {
 		n = union(elements(n))
 	}
-	if t != Rotation && len(n.items) == 0 {
+	if (t == Restrictions || t == Capabilities) && len(n.items) == 0 {
 		return failed("%s: empty", t)
 	}
 	if check == nil {

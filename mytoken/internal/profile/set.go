@@ -26,6 +26,9 @@ const (
 	Rotation     Type = "rotation"
 )
 
+// Tags is the member of a profile with its tags. No name stands for tags.
+const Tags Type = "tags"
+
 var types = []Type{Profiles, Restrictions, Capabilities, Rotation}
 
 // ParseType reads the text of a type.

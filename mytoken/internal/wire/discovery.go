@@ -62,6 +62,7 @@ type AuthorizationServer struct {
 type Settings struct {
 	GrantTypeEndpoint string `json:"grant_type_endpoint"`
 	EmailEndpoint     string `json:"email_endpoint"`
+	TagsEndpoint      string `json:"tags_endpoint"`
 }
 
 // Capability is an entry of the list of capabilities (protocol section 5.25).

@@ -33,6 +33,7 @@ type TokenRequest struct {
 	Restrictions jsontext.Value `json:"restrictions,omitzero"`
 	Capabilities jsontext.Value `json:"capabilities,omitzero"`
 	Rotation     jsontext.Value `json:"rotation,omitzero"`
+	Tags         jsontext.Value `json:"tags,omitzero"`
 }
 
 // AccessTokenRequest is the body of the access token endpoint (protocol section 5.5).
@@ -87,6 +88,28 @@ type GrantSettingRequest struct {
 	GrantType string `json:"grant_type,omitempty"`
 }
 
+// TagRequest is the body of the endpoints for the user's tags (protocol section 5.21). In
+// the body of a change, Tag is the new name.
+type TagRequest struct {
+	Mytoken Secret `json:"mytoken,omitempty"`
+	Tag     string `json:"tag,omitempty"`
+	Color   string `json:"color,omitempty"`
+}
+
+// TokenTagRequest is the body of the endpoint for the tags of a token.
+type TokenTagRequest struct {
+	Mytoken         Secret `json:"mytoken,omitempty"`
+	MomID           string `json:"mom_id,omitempty" form:"momid"`
+	Tag             string `json:"tag"`
+	IncludeChildren bool   `json:"include_children,omitzero"`
+}
+
+// TokenTag is a tag in a request for a token.
+type TokenTag struct {
+	Tag             string `json:"tag"`
+	IncludeChildren bool   `json:"include_children,omitzero"`
+}
+
 // ConsentDecision is what the consent page's script sends when the user agrees (protocol
 // section 5.18.2). An absent member keeps what was asked for, except Rotation: without it
 // there is none.
@@ -96,11 +119,12 @@ type ConsentDecision struct {
 	Capabilities jsontext.Value `json:"capabilities,omitzero"`
 	Name         *string        `json:"name,omitzero"`
 	Rotation     jsontext.Value `json:"rotation,omitzero"`
+	Tags         jsontext.Value `json:"tags,omitzero"`
 }
 
 // ExchangeRequest is the body of the standard token endpoint: a token exchange (RFC 8693
-// section 2.1) or a refresh (RFC 6749 section 6). Name, Restrictions, Capabilities and
-// Rotation are extensions for a narrower mytoken.
+// section 2.1) or a refresh (RFC 6749 section 6). Name, Restrictions, Capabilities,
+// Rotation and Tags are extensions for a narrower mytoken.
 type ExchangeRequest struct {
 	GrantType          string         `json:"grant_type"`
 	Resource           Asked          `json:"resource,omitempty"`
@@ -116,6 +140,7 @@ type ExchangeRequest struct {
 	Restrictions       jsontext.Value `json:"restrictions,omitzero"`
 	Capabilities       jsontext.Value `json:"capabilities,omitzero"`
 	Rotation           jsontext.Value `json:"rotation,omitzero"`
+	Tags               jsontext.Value `json:"tags,omitzero"`
 }
 
 // StandardTokenRequest is the body of the standard introspection and revocation endpoints

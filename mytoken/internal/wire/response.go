@@ -38,6 +38,7 @@ type Consent struct {
 	Capabilities    capability.Set   `json:"capabilities"`
 	Restrictions    restriction.List `json:"restrictions"`
 	Rotation        jsontext.Value   `json:"rotation,omitzero"`
+	Tags            []ShownTag       `json:"tags,omitempty"`
 	SupportedScopes []string         `json:"supported_scopes"`
 	AllCapabilities []Capability     `json:"all_capabilities"`
 }
@@ -75,6 +76,8 @@ type Introspection struct {
 	MomID     string `json:"mom_id"`
 	TokenType string `json:"token_type"`
 	Token     Claims `json:"token"`
+	// Tags are data of the user beside the token.
+	Tags []ShownTag `json:"tags,omitempty"`
 }
 
 // Claims are the claims of a mytoken (protocol section 1.2). Restrictions also say how
@@ -131,6 +134,27 @@ type Entry struct {
 	ExpiresAt int64  `json:"expires_at,omitzero"`
 	MomID     string `json:"mom_id"`
 	Revoked   bool   `json:"revoked,omitzero"` // not live; listed for a while
+
+	Tags []ShownTag `json:"tags,omitempty"`
+}
+
+// ShownTag is a tag of a token (protocol section 5.21).
+type ShownTag struct {
+	Tag             string `json:"tag"`
+	Color           string `json:"color"`
+	IncludeChildren bool   `json:"include_children"`
+}
+
+// Tag is a tag of a user.
+type Tag struct {
+	Tag   string `json:"tag"`
+	Color string `json:"color"`
+}
+
+// Tags is the list of a user's tags. It is null if there are none.
+type Tags struct {
+	Tags        []Tag          `json:"tags"`
+	TokenUpdate *TokenResponse `json:"token_update,omitempty"`
 }
 
 // Subtokens is the response to the action subtokens.

@@ -238,6 +238,17 @@ var states = []state{
 	{"token-revoked", "token.html", "lost laptop", func(w *walk) { w.open("lost laptop") }, nil},
 	{"token-expired", "token.html", "soon over", func(w *walk) { w.open("soon over") }, nil},
 	{"token-unrestricted", "token.html", "for everything", func(w *walk) { w.open("for everything") }, nil},
+	{"tag-problem", "token.html", "for everything", func(w *walk) {
+		w.fill("#tag", "a/b")
+		w.pressInto("#add-tag", "[role=alert]")
+	}, badRequest},
+	{"token-tagged", "token.html", "for everything", func(w *walk) {
+		w.fill("#tag", "lost & found")
+		w.pressInto("#add-tag", ".tags")
+	}, nil},
+	{"tokens-of-a-tag", "tokens.html", "Your tokens", func(w *walk) { w.pressInto("a.tag", "#filter") }, nil},
+	{"revoke-tagged", "revoketagged.html", "Revoke all tokens", func(w *walk) { w.pressInto("#revoke-tagged", "#revoke-form") }, nil},
+	{"tokens-tagged", "tokens.html", "Your tokens", func(w *walk) { w.visit("/manage") }, nil},
 	{"token-hostile", "token.html", "nightly (backup)", func(w *walk) { w.open("Langeswort") }, nil},
 	{"revoke-hostile", "revoke.html", "Revoke", func(w *walk) { w.pressInto("#revoke", "#revoke-form") }, nil},
 	{"token-of-another-session", "token.html", "another device", func(w *walk) { w.open("another device") }, nil},

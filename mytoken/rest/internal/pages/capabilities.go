@@ -45,11 +45,10 @@ func (p *Pages) served(nodes []capability.Node) []capability.Node {
 	var out []capability.Node
 	for _, n := range nodes {
 		switch n.Capability {
-		case capability.TokeninfoNotify, capability.TokeninfoTags, capability.ManageMytokensNotify, capability.ManageMytokensTags,
-			capability.SettingsGrantsSSH, capability.SettingsEmail, capability.SettingsTags:
+		case capability.TokeninfoNotify, capability.ManageMytokensNotify, capability.SettingsGrantsSSH, capability.SettingsEmail:
 			continue // package rest does not serve these
-		case capability.Settings:
-			if !p.cfg.GrantSettings { // there are no other settings
+		case capability.SettingsGrants:
+			if !p.cfg.GrantSettings {
 				continue
 			}
 		}

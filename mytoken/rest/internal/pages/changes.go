@@ -2,6 +2,7 @@ package pages
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/legible"
@@ -74,10 +75,24 @@ func (f *Form) changes() []line {
 	default:
 		out = append(out, line{Text: "It changes how the token rotates"})
 	}
+	if lost := tagsLost(wanted.Tags, issued.Tags); len(lost) > 0 {
+		out = append(out, listed("It leaves out the tags", lost, " and "))
+	}
 	if wanted.Name != issued.Name {
 		out = append(out, listed("It names the token", []string{issued.Name}, ""))
 	}
 	return out
+}
+
+// tagsLost names the wanted tags that are not issued.
+func tagsLost(wanted, issued []mytoken.Tag) (lost []string) {
+	for _, tag := range wanted {
+		name := strings.TrimSpace(tag.Name)
+		if !slices.ContainsFunc(issued, func(has mytoken.Tag) bool { return has.Name == name }) {
+			lost = append(lost, name)
+		}
+	}
+	return lost
 }
 
 // lasts says how long it is until a second.

@@ -37,6 +37,7 @@ func (p *Pages) consentPage(provider string, props mytoken.Properties, onDemand 
 		frame: p.frame(), Provider: provider, ProviderName: p.providerName(provider), Name: legible.Show(props.Name),
 		Capabilities: choices(props.Capabilities, props.Capabilities), OnDemand: onDemand, Judged: true,
 	}
+	page.Tags = askedTags(p, props.Tags, props.Tags)
 	page.description = p.about(provider, props, onDemand)
 	text, err := props.Restrictions.AppendJSON(nil)
 	if err != nil {
@@ -83,6 +84,7 @@ func (p *Pages) ReadConsent(asked *issuer.ConsentRequest, action string, values 
 		f.again, f.AsJSON = values.Has("edit"), true
 		f.Restrictions, f.Rotation = values.Get("restrictions"), values.Get("rotation")
 	}
+	f.readTags(values)
 	f.readCapabilities(values, "Choose at least one thing that the token may do, or decline.")
 	return f
 }
@@ -97,6 +99,7 @@ func (f *ConsentForm) Page() ([]byte, error) {
 	page.Application, page.Address, page.Polled, page.Expires = legible.Show(asked.Application), asked.Address, asked.Polled, asked.Expires
 	page.Action, page.Name, page.Problems = f.action, legible.Show(f.Properties.Name), f.problems
 	page.Capabilities = choices(asked.Properties.Capabilities, f.Properties.Capabilities)
+	page.Tags = askedTags(p, asked.Properties.Tags, f.Properties.Tags)
 	if f.AsJSON {
 		page.Restrictions, page.Rotation = legibleLines(f.Restrictions), legibleLines(f.Rotation)
 	}

@@ -77,6 +77,7 @@ func capabilityNames(nodes []capability.Node) []capability.Capability {
 func (p *Pages) ReadCreate(values url.Values) *CreateForm {
 	f := &CreateForm{Form: Form{pages: p}, Provider: values.Get("provider"), Transfer: values.Get("response") == "transfer_code"}
 	f.readEditor(values, mytoken.Properties{}, false)
+	f.readTags(values)
 	f.readCapabilities(values, "Choose at least one thing that the token may do.")
 	return f
 }
@@ -91,6 +92,7 @@ func (f *CreateForm) Page() ([]byte, error) {
 		frame: p.managing("create"), Name: legible.Show(props.Name), Providers: p.providers(f.Provider), Provider: f.Provider, Transfer: f.Transfer,
 		Capabilities: capabilityNodes(p.served(capability.Tree()), props.Capabilities), Editor: f.editor, Judged: f.judged, Problems: f.problems,
 		Filled: f.filled,
+		Tags:   tagLines(props.Tags, false), TagsBelow: tagLines(props.Tags, true),
 	}
 	page.Editor.Action, page.Editor.Scopes = p.cfg.Base+"/manage/create", p.knownScopes("")
 	if f.judged {

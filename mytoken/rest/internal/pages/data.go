@@ -85,6 +85,7 @@ type consentPage struct {
 
 	Name         string
 	Capabilities []choice
+	Tags         []tagView // those that were asked for; the checked ones are kept
 	description
 	// Restrictions and Rotation are JSON to be edited. Rotation is empty if there is
 	// none.
@@ -128,7 +129,21 @@ type tokensPage struct {
 	Count  int
 	More   bool
 	Search string // the part of a name that was searched for
+	// Tags are those of all tokens. Tag is the one whose tokens are shown, or nil for any.
+	Tags   []tagView
+	Tag    *tagView
 	Notice string // what has just been done, or empty
+}
+
+// tagView is a tag. The color is six hexadecimal digits.
+type tagView struct {
+	Name, Color string
+	// Children says that tokens made from the token have the tag, too.
+	Children bool
+	Checked  bool   // of consent.html: the user keeps it
+	Link     string // shows the tokens with the tag; empty in consent.html
+	// RevokeLink is the address of revoketagged.html.
+	RevokeLink string
 }
 
 // user is the user who is logged in.
@@ -147,6 +162,7 @@ type tokenView struct {
 	Provider                  string
 	Address                   string // where it was created; empty if that is not known
 	Created, Expires, Used    time.Time
+	Tags                      []tagView
 	Brief                     bool // the fields from Capabilities to RotationText are not known
 	Capabilities              []choice
 	Clauses                   []clauseText
@@ -164,6 +180,11 @@ type tokenPage struct {
 	Timeline  template.HTML
 	Events    []event
 	Truncated bool // there are older events
+	// Tags are the names that the user may choose from. Problems say why a tag was not
+	// added, and NewTag is what the user entered.
+	Tags     []string
+	NewTag   string
+	Problems []problem
 }
 
 // event is an event in the history of a token. Text says what happened, and By which
@@ -178,6 +199,16 @@ type revokePage struct {
 	Token *tokenView
 }
 
+// revokeTaggedPage asks whether to revoke all tokens with a tag: Count live ones, and Below
+// others that were made from them.
+type revokeTaggedPage struct {
+	frame
+	Tag          tagView
+	Tokens       []*tokenView
+	Count, Below int
+	Current      bool // the token of this session is one of all these
+}
+
 type createPage struct {
 	frame
 	Name         string
@@ -187,6 +218,8 @@ type createPage struct {
 	Editor       *editor
 	Transfer     bool // the user wants a transfer code instead of the token
 	Filled       bool // somebody else filled in the form, by a link
+	// Tags are names, one per line. What is made from the token gets those of TagsBelow, too.
+	Tags, TagsBelow string
 	// Judged says that the fields from Summary on show what the user entered. Otherwise
 	// the user is still editing, or a field is wrong.
 	Judged bool

@@ -30,7 +30,7 @@ func TestDataIsDocumented(t *testing.T) {
 	}
 	pages := map[string]any{
 		"message.html": messagePage{}, "given.html": givenPage{}, "home.html": homePage{}, "consent.html": consentPage{}, "login.html": loginPage{},
-		"tokens.html": tokensPage{}, "token.html": tokenPage{}, "revoke.html": revokePage{}, "create.html": createPage{},
+		"tokens.html": tokensPage{}, "token.html": tokenPage{}, "revoke.html": revokePage{}, "revoketagged.html": revokeTaggedPage{}, "create.html": createPage{},
 		"created.html": createdPage{},
 	}
 	require.Len(t, pages, len(names))
@@ -39,7 +39,7 @@ func TestDataIsDocumented(t *testing.T) {
 		assert.Equal(t, fieldsOf(data), documented(name), name)
 	}
 	for name, data := range map[string]any{
-		"Providers": provider{}, "User": user{}, "Roots, Token, Parent, Children": tokenView{}, "Events": event{},
+		"Providers": provider{}, "User": user{}, "Roots, Token, Tokens, Parent, Children": tokenView{}, "Tags, Tag": tagView{}, "Events": event{},
 		"Capabilities": choice{}, "Clauses": clauseText{}, "Problems": problem{}, "Summary": fact{}, "Scopes": scopeView{}, "Lines": line{}, "Items": item{},
 	} {
 		assert.Equal(t, fieldsOf(data), documented(name), name)

@@ -49,7 +49,7 @@ func (f *Form) Foresee(issued *mytoken.Properties) { f.issued = issued }
 // Blame notes an error that the user can correct. The field is the wire name of what is
 // wrong, and status the HTTP status of the answer.
 func (f *Form) Blame(status int, field, text string) {
-	if !slices.Contains([]string{"name", "capabilities", "restrictions", "rotation"}, field) {
+	if !slices.Contains([]string{"name", "capabilities", "restrictions", "rotation", "tags"}, field) {
 		field = ""
 	}
 	f.fail(field, text)

@@ -35,22 +35,44 @@ func (p *Pages) user(t *mytoken.Token) user {
 // notices say what the user has just done, by its name in the address of the page.
 var notices = map[string]string{
 	"revoked": "The token was revoked.",
+	"tagged":  "The tokens with the tag were revoked.",
 	"tree":    "The token and all that were made from it were revoked.",
 }
 
 // Tokens renders tokens.html for the user of a session. It keeps tokens with search in
-// their name. If done is "revoked" or "tree", it says what the user has just done.
-func (p *Pages) Tokens(session *mytoken.Token, records *mytoken.Records, search, done string) ([]byte, error) {
-	l := &lister{pages: p, current: session.ID(), search: strings.ToLower(legible.Show(clip.Name(strings.TrimSpace(search))))}
+// their name, and with the tag unless that is empty. If done is a key of notices, it says
+// what the user has just done.
+func (p *Pages) Tokens(session *mytoken.Token, records *mytoken.Records, search, tag, done string) ([]byte, error) {
+	l := &lister{pages: p, current: session.ID(), search: strings.ToLower(legible.Show(clip.Name(strings.TrimSpace(search)))), tag: tag}
 	page := tokensPage{frame: p.managing("tokens"), User: p.user(session), Search: l.search, Notice: notices[done]}
+	page.Tags = p.tagViews(tagsOf(records.Roots))
+	if tag != "" {
+		page.Tag = &p.tagViews([]mytoken.Tag{{Name: clip.Bytes(tag, 1<<10)}})[0]
+		for n := range page.Tags {
+			if page.Tags[n].Name == page.Tag.Name {
+				page.Tag = &page.Tags[n]
+			}
+		}
+	}
 	l.liveOnly = l.count(records.Roots) > maxShown
 	page.Roots = l.list(records.Roots)
 	page.Count, page.More = l.shown, l.more || records.Truncated
 	return p.render("tokens.html", page)
 }
 
-// Token renders token.html. The parent is the token above it in the list, or nil.
-func (p *Pages) Token(session *mytoken.Token, record, parent *mytoken.Record, history *mytoken.History) ([]byte, error) {
+// TokenView is what [Pages.Token] shows.
+type TokenView struct {
+	Record  *mytoken.Record
+	Parent  *mytoken.Record // the token above it in the list, or nil
+	History *mytoken.History
+	Known   []*mytoken.Record // all tokens: the user may choose from their tags
+	// NewTag is a tag that the user wanted to add, and Wrong says why it was not added.
+	NewTag, Wrong string
+}
+
+// Token renders token.html.
+func (p *Pages) Token(session *mytoken.Token, v TokenView) ([]byte, error) {
+	record, parent, history := v.Record, v.Parent, v.History
 	l := lister{pages: p, current: session.ID()}
 	page := tokenPage{
 		frame: p.managing(""), Token: l.view(record),
@@ -64,6 +86,14 @@ func (p *Pages) Token(session *mytoken.Token, record, parent *mytoken.Record, hi
 	}
 	for _, e := range history.Events[:min(len(history.Events), maxEvents)] {
 		page.Events = append(page.Events, newEvent(e))
+	}
+	for _, tag := range tagsOf(v.Known) {
+		if !hasTag(record, tag.Name) {
+			page.Tags = append(page.Tags, legible.Show(tag.Name))
+		}
+	}
+	if page.NewTag = legible.Show(clip.Name(v.NewTag)); v.Wrong != "" {
+		page.Problems = []problem{{"tag", legible.Show(v.Wrong)}}
 	}
 	return p.render("token.html", page)
 }
@@ -95,6 +125,7 @@ type lister struct {
 	pages   *Pages
 	current mytoken.TokenID
 	search  string // in lower case; empty matches all
+	tag     string // empty: any, and none
 	// liveOnly leaves out revoked tokens that no live one hangs below: there are too many
 	// tokens for a page.
 	liveOnly bool
@@ -138,7 +169,7 @@ func (l *lister) list(records []*mytoken.Record) []*tokenView {
 }
 
 func (l *lister) fits(r *mytoken.Record) bool {
-	if strings.Contains(strings.ToLower(r.Name), l.search) {
+	if strings.Contains(strings.ToLower(r.Name), l.search) && (l.tag == "" || hasTag(r, l.tag)) {
 		return true
 	}
 	for _, child := range r.Children {
@@ -158,7 +189,7 @@ func (l *lister) view(r *mytoken.Record) *tokenView {
 		Expired:  !r.Expires.IsZero() && p.cfg.Issuer.Now().Unix() > r.Expires.Unix(),
 		Provider: p.providerName(r.Provider), Address: r.Address, Created: r.Created, Expires: r.Expires, Used: r.LastUsed,
 		Brief: r.Brief, Capabilities: choices(r.Capabilities, nil), Clauses: p.clauses(r.Restrictions, r.Counters), RotationText: rotationWords(r.Rotation),
-		Below: below(r),
+		Below: below(r), Tags: p.tagViews(r.Tags),
 	}
 }
 

@@ -26,7 +26,7 @@ var builtin embed.FS
 // around the page's own "title" and "content", and parts.html, the parts that several
 // pages share.
 var names = []string{
-	"consent.html", "message.html", "given.html", "home.html", "login.html", "tokens.html", "token.html", "revoke.html", "create.html", "created.html",
+	"consent.html", "message.html", "given.html", "home.html", "login.html", "tokens.html", "token.html", "revoke.html", "revoketagged.html", "create.html", "created.html",
 }
 
 // Config describes the service that the pages belong to.

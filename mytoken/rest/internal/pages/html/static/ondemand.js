@@ -17,6 +17,12 @@
     var capabilities = [];
     form.querySelectorAll("input[name=capabilities]:checked").forEach(function (box) { capabilities.push(box.value); });
     var decision = { oidc_issuer: form.elements.oidc_issuer.value, name: form.elements.name.value, capabilities: capabilities };
+    var tags = form.querySelectorAll("input[name=tags]:checked");
+    if (form.elements["tags-shown"]) {
+      decision.tags = Array.prototype.map.call(tags, function (box) {
+        return { tag: box.value, include_children: box.dataset.children === "1" };
+      });
+    }
     try {
       decision.restrictions = parsed("restrictions", []);
       var rotation = parsed("rotation", null);
