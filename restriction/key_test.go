@@ -33,8 +33,8 @@ func TestEachKeyHasOneHome(t *testing.T) {
 	assert.Equal(t, map[string][]string{
 		KeyGeoIPAllow:    {"clause.go", "key_geoip.go"},
 		KeyGeoIPDisallow: {"clause.go", "key_geoip.go"},
-		KeyUsagesOther:   {"clause.go", "key.go", "key_usages.go", "request.go"}, // the table, and the kinds of use
-		KeySchedule:      {"clause.go", "key.go", "key_schedule.go", "recurrence.go", "schedule.go"},
+		KeyUsagesOther:   {"clause.go", "key.go", "key_usages.go", "request.go"},                               // the table, and the kinds of use
+		KeySchedule:      {"clause.go", "doc.go", "key.go", "key_schedule.go", "recurrence.go", "schedule.go"}, // the package comment, and the table
 	}, homes)
 }
 
