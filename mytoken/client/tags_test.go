@@ -92,7 +92,7 @@ func TestTagsThatAreNotSent(t *testing.T) {
 // The holder keeps the successors of a token that rotates. A request whose answer is lost
 // counts once.
 //
-// proves P3
+// proves P3, P8
 func TestHolderTags(t *testing.T) {
 	var lose atomic.Bool
 	s := start(t, func(o *setup) {

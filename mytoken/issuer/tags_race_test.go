@@ -129,7 +129,7 @@ func TestTagsRepeated(t *testing.T) {
 
 // Wherever a request fails, its repetition with the same ID takes effect and counts once.
 //
-// proves P4
+// proves P3, P8
 func TestTagsAfterFailures(t *testing.T) {
 	type step struct {
 		setUp, do func(i *issuer.Issuer, token mytoken.Secret, id issuer.UseID) error

@@ -213,8 +213,6 @@ func TestTagsNeedCapabilities(t *testing.T) {
 }
 
 // A tag reaches the tokens that it was put on, and with the flag their descendants.
-//
-// proves P1
 func TestTagsOfTokens(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	f := newFamily(t, s)

@@ -126,7 +126,7 @@ func TestTagsRotate(t *testing.T) {
 
 // TestTagsRepeated: a key makes a request count once, and belongs to one request.
 //
-// proves P4
+// proves P3, P8
 func TestTagsRepeated(t *testing.T) {
 	s := start(t)
 	issued := s.issued("alice", mytoken.Properties{Capabilities: everything, Restrictions: restriction.List{{UsagesOther: restriction.Usages(10)}}})
