@@ -124,7 +124,8 @@ mytoken/internal/requestid:
 mytoken/issuer/internal/errand: internal/errtext
 mytoken/issuer/internal/outage: internal/errtext
 mytoken/issuer/internal/refresh: flock json internal/errtext store store/seal oidcupstream
-mytoken/issuer: json oauth2 internal/errtext capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/issuer/internal/errand mytoken/issuer/internal/outage mytoken/issuer/internal/refresh internal/weburl
+mytoken/issuer/internal/waiting: store
+mytoken/issuer: json oauth2 internal/errtext capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/issuer/internal/errand mytoken/issuer/internal/outage mytoken/issuer/internal/refresh mytoken/issuer/internal/waiting internal/weburl
 mytoken/issuer/keyfile: store/seal mytoken
 mytoken/mytokentest: oauth2 capability store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer
 

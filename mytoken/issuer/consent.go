@@ -158,7 +158,7 @@ func (i *Issuer) Decline(ctx context.Context, code mytoken.Secret) (*Declined, e
 	if err := i.changeTickets(ctx, changes); err != nil {
 		return nil, err
 	}
-	i.waiting.leave(t.TicketRef)
+	i.waiting.Leave(t.TicketRef)
 	i.notify(ctx, Notice{Kind: NoticeLoginDeclined, Reason: "consent", Client: pending.client()})
 	return &Declined{Application: pending.Application, ReturnTo: pending.ReturnTo, Polled: polled}, nil
 }

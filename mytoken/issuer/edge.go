@@ -203,10 +203,13 @@ func (i *Issuer) endedTicket(code string, pending *pendingLogin, rec endedRecord
 // bring about such ends, so it leaves out what is beyond Limits.PendingLogins.
 func (i *Issuer) rememberEnd(changes *store.TicketChanges, code string, pending *pendingLogin, rec endedRecord) error {
 	ended, err := i.endedTicket(code, pending, rec)
-	if err == nil && i.ended.enter(ended.TicketRef, ended.Expires.Time(), i.Now()) == nil {
+	if err != nil {
+		return err
+	}
+	if _, room := i.ended.Enter(ended.TicketRef, ended.Expires.Time(), i.Now()); room {
 		changes.Put = append(changes.Put, ended)
 	}
-	return err
+	return nil
 }
 
 // Preview returns the properties that [Issuer.Derive] would give a child. It spends

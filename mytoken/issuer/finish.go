@@ -68,7 +68,7 @@ func (l *login) finish(ctx context.Context, req FinishRequest) (*LoginResult, er
 	if isUnused(err) {
 		return nil, l.release(ctx, err)
 	}
-	l.i.waiting.leave(l.ticket.TicketRef)
+	l.i.waiting.Leave(l.ticket.TicketRef)
 	if err != nil {
 		return nil, l.fail(ctx, err)
 	}
@@ -265,7 +265,7 @@ func isUnused(err error) bool {
 func (l *login) release(ctx context.Context, err error) error {
 	rerr := l.i.changeTickets(ctx, store.TicketChanges{Drop: []store.TicketRef{l.ticket.TicketRef}, Put: []store.Ticket{l.ticket}})
 	if rerr != nil {
-		l.i.waiting.leave(l.ticket.TicketRef)
+		l.i.waiting.Leave(l.ticket.TicketRef)
 		return l.fail(ctx, err)
 	}
 	return upstreamUnavailable(opExchange, err)

@@ -19,6 +19,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/outage"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/waiting"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -34,8 +35,8 @@ type Issuer struct {
 	verifier  *mytoken.Verifier // of the tokens that this issuer makes
 	refresher *refresh.Refresher
 	errands   *errand.Errands
-	waiting   *waitingLogins
-	ended     *waitingLogins
+	waiting   *waiting.Logins
+	ended     *waiting.Logins
 	recovered atomic.Bool // Recover has succeeded
 
 	population population
@@ -56,7 +57,7 @@ func New(cfg Config) (*Issuer, error) {
 	i := &Issuer{
 		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock, outage: outage.New(cfg.Logger, cfg.Clock, "store")},
 		errands: errand.New(cfg.Logger, func(err error) slog.Level { return levelOf(slog.LevelWarn, err) }),
-		waiting: newWaitingLogins(cfg.Limits.PendingLogins), ended: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
+		waiting: waiting.New(cfg.Limits.PendingLogins), ended: waiting.New(cfg.Limits.PendingLogins), listings: newListings(),
 	}
 	if i.providers, err = newProviders(&cfg); err != nil {
 		return nil, err
