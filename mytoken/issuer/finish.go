@@ -179,6 +179,9 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoke
 	if err != nil {
 		return nil, err
 	}
+	if err := l.checkKeyOwner(tokens); err != nil {
+		return nil, err
+	}
 	authTime := tokens.AuthTime
 	if authTime.IsZero() {
 		authTime = i.Now()
@@ -198,7 +201,7 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoke
 			f.changes.Put = append(f.changes.Put, ended)
 		}
 		if polling, ok := l.pending.polling(); ok {
-			payload, err := i.sealJSON(store.TicketPayloadPlace(polling), l.key, rec)
+			payload, err := i.sealJSON(store.TicketPayloadPlace(polling), l.key, polledRecord{rec, l.pending.Key})
 			f.changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketReady, Payload: payload, Token: token.ID()}}
 			return err
 		}
