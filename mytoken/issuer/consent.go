@@ -109,7 +109,7 @@ func (i *Issuer) Consent(ctx context.Context, code mytoken.Secret) (*ConsentRequ
 	}
 	_, polled := p.polling()
 	return &ConsentRequest{
-		SSHKey: p.fingerprint(),
+		SSHKey:   p.fingerprint(),
 		Provider: p.Provider, Application: p.Application, Properties: p.Properties.properties(), Response: p.Response,
 		Address: p.Address, ReturnTo: p.ReturnTo, Polled: polled, Expires: p.Expires.Time(),
 	}, nil

@@ -23,7 +23,7 @@ type presented struct {
 	id      store.Presented
 	key     *SSHKey // the SSH key that the token is behind, if that was presented
 	client  Client  // that presented it
-	charged bool   // a use of it was counted for the request
+	charged bool    // a use of it was counted for the request
 	// spent is the use that authorises a revocation. It is zero for any other step.
 	spent store.Spent
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
-	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -166,7 +165,7 @@ func TestD39_D40_D41_Lifetime(t *testing.T) {
 // TestD42_D43_EveryOtherUseRotates: a token without restrictions rotates too, and the
 // response always holds the new token.
 func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
-	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
+	s := start(t)
 	var token any = s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnOther: true}})
 	other := s.object(s.derive(s.token(mytoken.Properties{}), nil), 200)
 	header := func() []string { return []string{"Authorization", "Bearer " + token.(string)} }

@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -70,6 +72,12 @@ func (h *Handler) configuration(algorithm string) wire.Configuration {
 	}
 	if len(h.clients) > 0 {
 		cfg.IntrospectionEndpoint = h.base + pathOAuthIntrospect
+	}
+	if h.opts.SSH != nil {
+		keys := h.opts.SSH.Fingerprints()
+		for _, kind := range slices.Sorted(maps.Keys(keys)) {
+			cfg.SSHKeys = append(cfg.SSHKeys, wire.SSHHostKey{Type: kind, Fingerprint: keys[kind]})
+		}
 	}
 	for _, p := range h.issuer.Providers() {
 		up := p.Upstream

@@ -37,7 +37,7 @@
 //
 //	/.well-known/mytoken-configuration, /.well-known/openid-configuration, /jwks
 //	/api/v0/token/my, token/access, token/transfer, token/revoke, tokeninfo
-//	/api/v0/settings, settings/grants, pt (profiles and templates)
+//	/api/v0/settings, settings/grants, settings/grants/ssh, pt (profiles and templates)
 //	/c/{code}, /c, /redirect/{provider}, /redirect,
 //	/login/{login}, /native, /native/abort                pages of a login
 //	/home, /manage, /manage/...                           pages for users
@@ -46,7 +46,10 @@
 //	/oauth/introspect   introspection (RFC 7662), if Options.Clients are set
 //	/oauth/revoke       revocation (RFC 7009)
 //
-// The package does not serve the SSH grant, mail, notifications, calendars, tags,
+// [Handler.Command] carries out the actions of SSH clients, whose connections package sshd
+// serves. [Options.SSH] lets users register SSH keys.
+//
+// The package does not serve mail, notifications, calendars, tags,
 // federation, or the writing of templates. Their paths answer 501 with a JSON error, and
 // the discovery document does not list them.
 //
@@ -139,7 +142,7 @@
 //	              Request Continue
 //	given.html    Application Token Summary Timeline Manageable
 //	home.html     Providers Manageable
-//	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
+//	consent.html  Application Address Provider ProviderName Polled SSHKey OnDemand Action Expires Name
 //	              Capabilities Summary Changes Scopes Clauses RotationText Timeline Restrictions
 //	              Rotation Editor Judged Problems
 //	login.html    Providers Ended Lifetime Wanted

@@ -42,6 +42,7 @@ const (
 	pathTokeninfo           = "/api/v0/tokeninfo"
 	pathSettings            = "/api/v0/settings"
 	pathSettingsGrants      = "/api/v0/settings/grants"
+	pathSettingsSSH         = "/api/v0/settings/grants/ssh"
 	pathProfiles            = "/api/v0/pt"
 	pathGuests              = "/api/v0/guests"
 	pathOAuthToken          = "/oauth/token"
@@ -64,7 +65,7 @@ const (
 // notBuilt are the paths of the protocol that answer 501.
 var notBuilt = []string{
 	"/.well-known/openid-federation",
-	"/api/v0/settings/grants/ssh", "/api/v0/settings/email", "/api/v0/settings/tags", "/api/v0/settings/tags/{tag}",
+	"/api/v0/settings/email", "/api/v0/settings/tags", "/api/v0/settings/tags/{tag}",
 	"/api/v0/token/my/tags",
 	"/api/v0/notifications", "/api/v0/notifications/{rest...}",
 	"/actions", "/calendars/{rest...}",
@@ -89,6 +90,7 @@ func (h *Handler) routes() []*route {
 		{path: pathSettingsGrants, methods: methods{
 			http.MethodGet: serve(grantsList), http.MethodPost: serve(grantsEnable), http.MethodDelete: serve(grantsDisable),
 		}},
+		{path: pathSettingsSSH, methods: h.sshMethods()},
 		{path: pathProfiles, methods: get(profileGroups)},
 		{path: pathProfiles + "/{type}", methods: withWrites(get(profileList))},
 		{path: pathProfiles + "/{group}/{type}", methods: withWrites(get(profileList))},

@@ -83,6 +83,19 @@ type GrantSettingRequest struct {
 	GrantType string `json:"grant_type,omitempty"`
 }
 
+// SSHKeyRequest is the body of the endpoint for SSH keys (protocol section 5.11).
+type SSHKeyRequest struct {
+	GrantType       string         `json:"grant_type"`
+	Mytoken         Secret         `json:"mytoken,omitempty"`
+	Key             string         `json:"ssh_key,omitempty"`    // one line as in authorized_keys
+	Fingerprint     string         `json:"ssh_key_fp,omitempty"` // of the key to delete
+	Name            string         `json:"name,omitempty"`
+	Restrictions    jsontext.Value `json:"restrictions,omitzero"`
+	Capabilities    jsontext.Value `json:"capabilities,omitzero"`
+	ApplicationName string         `json:"application_name,omitempty"`
+	PollingCode     Secret         `json:"polling_code,omitempty"`
+}
+
 // ConsentDecision is what the consent page's script sends when the user agrees (protocol
 // section 5.18.2). An absent member keeps what was asked for, except Rotation: without it
 // there is none.

@@ -51,10 +51,10 @@ func (p *Pages) served(nodes []capability.Node) []capability.Node {
 	for _, n := range nodes {
 		switch n.Capability {
 		case capability.TokeninfoNotify, capability.TokeninfoTags, capability.ManageMytokensNotify, capability.ManageMytokensTags,
-			capability.SettingsGrantsSSH, capability.SettingsEmail, capability.SettingsTags:
+			capability.SettingsEmail, capability.SettingsTags:
 			continue // package rest does not serve these
-		case capability.Settings:
-			if !p.cfg.GrantSettings { // there are no other settings
+		case capability.SettingsGrantsSSH:
+			if !p.cfg.SSH {
 				continue
 			}
 		}
