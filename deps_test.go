@@ -167,7 +167,7 @@ var shared = []string{"internal/clip", "internal/durable", "internal/fresh", "in
 
 // exampleLibraries are the libraries that examples may import, besides every package of
 // this module. Only examples and tests import database drivers.
-var exampleLibraries = strings.Fields("pgx mysql sqlite oauth2 go-oidc flock")
+var exampleLibraries = strings.Fields("pgx mysql sqlite oauth2 go-oidc flock xssh")
 
 // TestImportsPointDown keeps the layers apart.
 func TestImportsPointDown(t *testing.T) {

@@ -24,12 +24,14 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/mytoken-go/sdk/examples/internal/abandon"
 	"github.com/mytoken-go/sdk/examples/internal/serve"
+	"github.com/mytoken-go/sdk/examples/internal/sshserve"
 	"github.com/mytoken-go/sdk/examples/portal/demo"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
@@ -97,7 +99,11 @@ func run(ctx context.Context, o *options) (err error) {
 		slog.Error("refresh tokens of an earlier run could not be stored; they stay in the data directory and are tried again", "error", err)
 	}
 	go iss.Maintain(ctx, 5*time.Minute)
-	handler, err := rest.NewHandler(iss, rest.Options{TrustedProxies: o.proxies, TrustUnixPeers: o.unixProxy, Explanations: rest.ExplainClauses})
+	door, err := sshserve.Open(iss, o.ssh, filepath.Join(o.data, "ssh-host-key"))
+	if err != nil {
+		return err
+	}
+	handler, err := rest.NewHandler(iss, rest.Options{SSH: door.Server(), TrustedProxies: o.proxies, TrustUnixPeers: o.unixProxy, Explanations: rest.ExplainClauses})
 	if err != nil {
 		return err
 	}
@@ -106,8 +112,9 @@ func run(ctx context.Context, o *options) (err error) {
 	if err != nil {
 		return err
 	}
-	inside, failed := serve.New(health), make(chan error, 2)
+	inside, failed := serve.New(health), make(chan error, 3)
 	defer inside.Close()
+	door.Serve(handler, failed)
 	go func() { failed <- service.Serve(public) }()
 	go func() { failed <- inside.Serve(private) }()
 
@@ -121,5 +128,5 @@ func run(ctx context.Context, o *options) (err error) {
 		}
 	}
 	time.AfterFunc(o.drain, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) }) // some supervisors send the first one twice; later ones end the program at once
-	return errors.Join(err, service.End(o.drain, iss.Close))
+	return errors.Join(err, service.End(o.drain, door.Before(iss.Close)))
 }

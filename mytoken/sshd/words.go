@@ -10,8 +10,7 @@ import (
 // errForm reports a command that is not of the form <action> [<media type> <data>].
 var errForm = errors.New("sshd: malformed command")
 
-// splitWords splits a command into words as a POSIX shell does (POSIX.1-2024, Shell Command
-// Language, section 2.2), with quotes and backslashes. It expands nothing: every other
+// splitWords splits a command into words as a POSIX shell does, with quotes and backslashes. It expands nothing: every other
 // character stands for itself. It returns errForm if a quote is not closed.
 func splitWords(text string) (words []string, err error) {
 	var word strings.Builder
