@@ -15,12 +15,12 @@ import (
 
 type options struct {
 	listen, health, ssh, url, cert, key, data, db, dsn, issuer, client, secret, redirect, scopes, abandon string
-	always                                                                                           []string
-	proxies                                                                                          []netip.Prefix
-	unixProxy, reuse, fixed, check, walk                                                             bool
-	cache                                                                                            issuer.AccessTokenCache
-	drain                                                                                            time.Duration
-	log                                                                                              logflag.Log
+	always                                                                                                []string
+	proxies                                                                                               []netip.Prefix
+	unixProxy, reuse, fixed, check, walk                                                                  bool
+	cache                                                                                                 issuer.AccessTokenCache
+	drain                                                                                                 time.Duration
+	log                                                                                                   logflag.Log
 }
 
 // parseOptions reads the environment and the flags. A flag overrides its variable.

@@ -241,7 +241,7 @@ func (i *Issuer) PollSSHKey(ctx context.Context, req PollRequest) (*NewSSHKey, e
 	one := item[sshKey]{contents: sshKey{
 		Fingerprint: rec.Key.Fingerprint, Name: name, Created: i.ledger.now(), Token: id[:], Ticket: ticket.ID[:],
 	}}
-	event := i.newEvent(EventSSHKeyAdded, rec.Key.Fingerprint, req.Client)
+	event := i.newEvent(EventSSHKeyAdded, "", req.Client)
 	err = i.storeKey(ctx, token.Owner(), one, store.ItemChanges{
 		Token: mytoken.TokenID(rec.Key.By), Event: event,
 		Tickets: store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}, Put: []store.Ticket{ticket}},
@@ -438,7 +438,7 @@ func (i *Issuer) deleteSSHKeyOnce(ctx context.Context, req SSHKeyDeletion) (*myt
 			}
 		}
 		if len(c.Delete) > 0 && !own {
-			c.Token, c.Event = p.id.ID, i.newEvent(EventSSHKeyDeleted, req.Fingerprint, req.Client)
+			c.Token, c.Event = p.id.ID, i.newEvent(EventSSHKeyDeleted, "", req.Client)
 		}
 		return err
 	})

@@ -20,7 +20,6 @@ import (
 
 // TestN5_KeyHoldsTheSuccessor: the key goes on working after any number of rotations, with
 // many connections at once and without any grace, and none of them looks like reuse.
-// It proves P9 for tokens behind SSH keys.
 func TestN5_KeyHoldsTheSuccessor(t *testing.T) {
 	for name, grace := range map[string]time.Duration{"no grace": -1, "grace": 0} {
 		t.Run(name, func(t *testing.T) {

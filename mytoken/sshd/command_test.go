@@ -25,7 +25,7 @@ func object(t *testing.T, text string) (out map[string]any) {
 	return out
 }
 
-// TestCommands runs every action that is served.
+// TestCommands runs every action that is served. No log shows the SSH user. // proves P9
 func TestCommands(t *testing.T) {
 	s := start(t)
 	h := s.register(newKey(t), mytoken.Properties{Name: "laptop"})
@@ -161,7 +161,7 @@ func TestExpiredOverSSH(t *testing.T) {
 	h.fails("AT", "invalid_token: token has expired")
 }
 
-// TestRevokedWhileConnected: a connection that stands gives no right to go on.
+// TestRevokedWhileConnected: a connection that stands gives no right to go on. // proves P6
 func TestRevokedWhileConnected(t *testing.T) {
 	s := start(t)
 	h := s.register(newKey(t), mytoken.Properties{})
@@ -235,7 +235,7 @@ func TestN8_DisabledGrant(t *testing.T) {
 }
 
 // TestN5_RotationOverSSH: nothing is printed about a rotation, and the key goes on, also in
-// many connections at once. It proves P9 over SSH.
+// many connections at once.
 func TestN5_RotationOverSSH(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Options.Config = func(c *issuer.Config) { c.RotationGrace = -1 }
