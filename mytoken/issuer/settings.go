@@ -78,11 +78,12 @@ type GrantRequest struct {
 }
 
 // SetGrant enables or disables a grant type for the user of a token, and returns what
-// replaces the token if that was rotated. It needs settings:grants, and counts as one other
-// use. While ssh is disabled, which it is at first, no SSH key of the user works; see
-// [Issuer.OpenSSHKey]. The other grant types have no effect.
+// replaces the token if that was rotated. It needs settings:grants, and counts as one
+// other use. While ssh is disabled, which it is at first, no SSH key of the user works;
+// see [Issuer.OpenSSHKey]. The other grant types have no effect.
 //
-// Errors are those of [Issuer.AccessToken], and a [*RequestError] for an unknown grant type.
+// Errors are those of [Issuer.AccessToken], and a [*RequestError] for an unknown grant
+// type.
 func (i *Issuer) SetGrant(ctx context.Context, req GrantRequest) (*mytoken.Issued, error) {
 	if !slices.Contains(grantTypes, req.GrantType) {
 		return nil, &RequestError{Field: "grant_type", Reason: fmt.Sprintf("%q is none of %q", clip.Name(req.GrantType), grantTypes)}

@@ -56,9 +56,9 @@ type SSHKeyLogin struct {
 }
 
 // AddSSHKey begins to register an SSH key. The user of the token consents and logs in at
-// their provider, and [Issuer.PollSSHKey] stores the key. It counts as one other use. Errors
-// are those of [Issuer.AccessToken] and [Issuer.StartNative], [ErrGrantDisabled] and
-// [ErrKeyExists].
+// their provider, and [Issuer.PollSSHKey] stores the key. It counts as one other use.
+// Errors are those of [Issuer.AccessToken] and [Issuer.StartNative], [ErrGrantDisabled]
+// and [ErrKeyExists].
 func (i *Issuer) AddSSHKey(ctx context.Context, req SSHKeyRequest) (*SSHKeyLogin, error) {
 	switch {
 	case !validFingerprint(req.Fingerprint):
@@ -205,15 +205,16 @@ type polledRecord struct {
 
 // NewSSHKey is an SSH key that was stored.
 type NewSSHKey struct {
-	// User is the name of the SSH user, which opens the token. It is a secret, and not stored.
+	// User is the name of the SSH user, which opens the token. It is a secret, and not
+	// stored.
 	User        mytoken.Secret
 	Name        string // may be empty, and may hold any legible text
 	Fingerprint string
 }
 
-// PollSSHKey redeems the polling code of [Issuer.AddSSHKey] and stores the key, in one step
-// (D8). Nobody else gets the token. Errors are those of [Issuer.Poll], and [ErrKeyExists] if
-// somebody registered the key meanwhile; the new token is revoked then.
+// PollSSHKey redeems the polling code of [Issuer.AddSSHKey] and stores the key, in one
+// step (D8). Nobody else gets the token. Errors are those of [Issuer.Poll], and
+// [ErrKeyExists] if somebody registered the key meanwhile; the new token is revoked then.
 func (i *Issuer) PollSSHKey(ctx context.Context, req PollRequest) (*NewSSHKey, error) {
 	t, key, err := i.resolvePolled(ctx, keyLoginPrefix, req.Code.Reveal())
 	if err != nil {
@@ -257,7 +258,8 @@ func (i *Issuer) PollSSHKey(ctx context.Context, req PollRequest) (*NewSSHKey, e
 	return &NewSSHKey{User: mytoken.NewSecret(user), Name: name, Fingerprint: rec.Key.Fingerprint}, nil
 }
 
-// storeKey stores a key along with other changes. It replaces keys whose token is not live.
+// storeKey stores a key along with other changes. It replaces keys whose token is not
+// live.
 func (i *Issuer) storeKey(ctx context.Context, owner mytoken.OwnerID, one item[sshKey], with store.ItemChanges) error {
 	err := i.changeItems(ctx, owner, func(b *belongings, c *store.ItemChanges) error {
 		keys, err := openItems[sshKey](i, b)
@@ -337,8 +339,8 @@ type SSHKeys struct {
 	Update *mytoken.Issued
 }
 
-// SSHKeys returns the SSH keys of the user whose tokens are live, the oldest first. It needs
-// read@settings:grants:ssh, and counts as one other use. Errors are those of
+// SSHKeys returns the SSH keys of the user whose tokens are live, the oldest first. It
+// needs read@settings:grants:ssh, and counts as one other use. Errors are those of
 // [Issuer.Subtree].
 func (i *Issuer) SSHKeys(ctx context.Context, req SettingsRequest) (*SSHKeys, error) {
 	return again(ctx, req.Client, func() (*SSHKeys, error) { return i.sshKeysOnce(ctx, req) })
@@ -393,11 +395,11 @@ type SSHKeyDeletion struct {
 	Client      Client
 }
 
-// DeleteSSHKey deletes an SSH key of the user and revokes the token behind it; children of
-// that token stay. An unknown key is no error. It returns what replaces the authorising
-// token if that was rotated. It needs settings:grants:ssh, and counts as one other use.
-// Errors are those of [Issuer.AccessToken]. After one of them, repeat the call: it deletes
-// the rest.
+// DeleteSSHKey deletes an SSH key of the user and revokes the token behind it; children
+// of that token stay. An unknown key is no error. It returns what replaces the
+// authorising token if that was rotated. It needs settings:grants:ssh, and counts as one
+// other use. Errors are those of [Issuer.AccessToken]. After one of them, repeat the
+// call: it deletes the rest.
 func (i *Issuer) DeleteSSHKey(ctx context.Context, req SSHKeyDeletion) (*mytoken.Issued, error) {
 	return again(ctx, req.Client, func() (*mytoken.Issued, error) { return i.deleteSSHKeyOnce(ctx, req) })
 }
@@ -410,8 +412,8 @@ func (i *Issuer) deleteSSHKeyOnce(ctx context.Context, req SSHKeyDeletion) (*myt
 	}
 	p.spent = spent
 	owner, own := p.token.Owner(), false
-	// The token goes first: the key cannot be used from then on, and whoever repeats the call
-	// finds it.
+	// The token goes first: the key cannot be used from then on, and whoever repeats the
+	// call finds it.
 	b, err := i.belongings(ctx, owner)
 	if err != nil {
 		return nil, p.afterCharge(err)

@@ -18,8 +18,8 @@ import (
 	"github.com/mytoken-go/sdk/store/memstore"
 )
 
-// TestN5_KeyHoldsTheSuccessor: the key goes on working after any number of rotations, with
-// many connections at once and without any grace, and none of them looks like reuse.
+// TestN5_KeyHoldsTheSuccessor: the key goes on working after any number of rotations,
+// with many connections at once and without any grace, and none of them looks like reuse.
 func TestN5_KeyHoldsTheSuccessor(t *testing.T) {
 	for name, grace := range map[string]time.Duration{"no grace": -1, "grace": 0} {
 		t.Run(name, func(t *testing.T) {

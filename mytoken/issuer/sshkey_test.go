@@ -21,8 +21,8 @@ import (
 
 const fingerprint = "SHA256:uNiVztksCsDhcc0u9e8BrJQXUBhlZFRy5B0VZ4LkcEo"
 
-// settingsToken returns a token of alice that may change her settings. The grant type ssh is
-// enabled.
+// settingsToken returns a token of alice that may change her settings. The grant type ssh
+// is enabled.
 func settingsToken(t *testing.T, s *mytokentest.Service) *mytoken.Issued {
 	t.Helper()
 	by := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.Settings}})
@@ -193,7 +193,8 @@ func TestSSHKeyIsRefused(t *testing.T) {
 	requireTokenError(t, add(nil), issuer.TokenRevoked)
 }
 
-// TestPollingCodesOfSSHKeys: neither kind of polling code is accepted in place of the other.
+// TestPollingCodesOfSSHKeys: neither kind of polling code is accepted in place of the
+// other.
 func TestPollingCodesOfSSHKeys(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	by := settingsToken(t, s)
@@ -253,8 +254,8 @@ func TestDeclinedSSHKey(t *testing.T) {
 	requireCodeError(t, err, issuer.CodeExpired)
 }
 
-// TestSameKeyTwice: of two registrations of one key that wait at once, one succeeds (D8). The
-// token of the other one is revoked.
+// TestSameKeyTwice: of two registrations of one key that wait at once, one succeeds (D8).
+// The token of the other one is revoked.
 func TestSameKeyTwice(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	by := settingsToken(t, s)
@@ -312,8 +313,8 @@ func (f *failing) ChangeItems(ctx context.Context, c store.ItemChanges) error {
 	return f.Store.ChangeItems(ctx, c)
 }
 
-// TestD8_KeyIsStoredInOneStep: if the store fails, the code can still be polled. An answer
-// that was lost is no other registration.
+// TestD8_KeyIsStoredInOneStep: if the store fails, the code can still be polled. An
+// answer that was lost is no other registration.
 func TestD8_KeyIsStoredInOneStep(t *testing.T) {
 	f := &failing{Store: memstore.New()}
 	s := start(t, mytokentest.Options{Store: f})
@@ -417,8 +418,8 @@ func TestExpiredTokenBehindAKey(t *testing.T) {
 	requireTokenError(t, keyAccess(t, s, c), issuer.TokenExpired)
 }
 
-// TestDumpHoldsNoSSHKey: the store shows neither the SSH user nor the token behind a key, and
-// the server keys alone do not open it. // proves P7
+// TestDumpHoldsNoSSHKey: the store shows neither the SSH user nor the token behind a key,
+// and the server keys alone do not open it. // proves P7
 func TestDumpHoldsNoSSHKey(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	by := settingsToken(t, s)

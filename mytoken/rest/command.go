@@ -17,8 +17,8 @@ import (
 // ErrAction says that no such action exists.
 var ErrAction = errors.New("rest: unknown action")
 
-// command is an action of SSH clients. It is carried out like a request over HTTP, and its
-// answer is written as one line.
+// command is an action of SSH clients. It is carried out like a request over HTTP, and
+// its answer is written as one line.
 type command struct {
 	handle handle
 	line   func(body any) mytoken.Secret // nil: the body as JSON
@@ -41,7 +41,8 @@ var commands = map[string]command{
 	wire.SSHRevoke:     {serve(commandRevoke), done},
 }
 
-// laterCommands are the actions of newer clients that are not served, and what is missing.
+// laterCommands are the actions of newer clients that are not served, and what is
+// missing.
 var laterCommands = map[string]string{
 	"tokeninfo-notifications": "notifications", "notifications": "notifications", "notification-create": "notifications",
 	"notification-update": "notifications", "notification-delete": "notifications",
@@ -57,8 +58,9 @@ func done(any) mytoken.Secret { return mytoken.NewSecret("OK") }
 
 // Command carries out an action for a client that has proved to hold an SSH key; see
 // issuer.Client. Data is a JSON object, or empty. It returns one line to print, without a
-// line feed. The line may be a secret. With an error, the line says what is wrong, in words
-// for the client. It is empty if there is no such action: the error is [ErrAction] then.
+// line feed. The line may be a secret. With an error, the line says what is wrong, in
+// words for the client. It is empty if there is no such action: the error is [ErrAction]
+// then.
 //
 // The options of the handler apply as they do over HTTP, except for Values. Logger gets a
 // line for each command.

@@ -14,8 +14,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// SSHServer is what the handler has to know about an SSH server. Package sshd has one. Its
-// methods always return the same, and must be safe for concurrent use.
+// SSHServer is what the handler has to know about an SSH server. Package sshd has one.
+// Its methods always return the same, and must be safe for concurrent use.
 type SSHServer interface {
 	// ParseKey reads a public key, one line as in an authorized_keys file, and returns its
 	// fingerprint. An error says what is wrong with it, and clients are shown its text.

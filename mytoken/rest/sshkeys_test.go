@@ -158,8 +158,8 @@ func TestSSHKeysAreRefused(t *testing.T) {
 	assert.NotContains(t, off.do(http.MethodGet, "/.well-known/mytoken-configuration", "").text, "ssh_keys")
 }
 
-// TestN3_NamesInTheStanza: only a plain name gets into what clients append to ~/.ssh/config.
-// Users may change it on the consent page, but not the rest.
+// TestN3_NamesInTheStanza: only a plain name gets into what clients append to
+// ~/.ssh/config. Users may change it on the consent page, but not the rest.
 func TestN3_NamesInTheStanza(t *testing.T) {
 	s := start(t, withSSH)
 	token := s.settingsToken()

@@ -192,7 +192,8 @@ func TestGarbage(t *testing.T) {
 	h.worked("AT")
 }
 
-// TestProxyHeaders: the address of a client behind a trusted proxy is the one in the header.
+// TestProxyHeaders: the address of a client behind a trusted proxy is the one in the
+// header.
 func TestProxyHeaders(t *testing.T) {
 	s := start(t, func(o *setup) { o.ssh.TrustedProxies = prefixes("127.0.0.1/32") })
 	h := s.register(newKey(t), mytoken.Properties{Restrictions: from("192.0.2.0/24")})

@@ -161,7 +161,8 @@ func TestExpiredOverSSH(t *testing.T) {
 	h.fails("AT", "invalid_token: token has expired")
 }
 
-// TestRevokedWhileConnected: a connection that stands gives no right to go on. // proves P6
+// TestRevokedWhileConnected: a connection that stands gives no right to go on. // proves
+// P6
 func TestRevokedWhileConnected(t *testing.T) {
 	s := start(t)
 	h := s.register(newKey(t), mytoken.Properties{})
@@ -234,8 +235,8 @@ func TestN8_DisabledGrant(t *testing.T) {
 	h.worked("AT")
 }
 
-// TestN5_RotationOverSSH: nothing is printed about a rotation, and the key goes on, also in
-// many connections at once.
+// TestN5_RotationOverSSH: nothing is printed about a rotation, and the key goes on, also
+// in many connections at once.
 func TestN5_RotationOverSSH(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Options.Config = func(c *issuer.Config) { c.RotationGrace = -1 }
@@ -258,8 +259,8 @@ func TestN5_RotationOverSSH(t *testing.T) {
 	h.worked("AT")
 }
 
-// TestN2_QueriesMoveNothing: a client that asks whether a key would be accepted, and cannot
-// sign with it, leaves no trace.
+// TestN2_QueriesMoveNothing: a client that asks whether a key would be accepted, and
+// cannot sign with it, leaves no trace.
 func TestN2_QueriesMoveNothing(t *testing.T) {
 	s := start(t)
 	h := s.register(newKey(t), mytoken.Properties{})

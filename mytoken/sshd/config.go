@@ -26,8 +26,8 @@ type Config struct {
 	// from 2048 bits. See [HostKey] and [ParseHostKey].
 	HostKeys []ssh.Signer
 	// Address is where clients reach the server, as host:port: the configuration that users
-	// get for their clients names it. Without a host, it is the host of the issuer URL. Empty
-	// means port 2222.
+	// get for their clients names it. Without a host, it is the host of the issuer URL.
+	// Empty means port 2222.
 	Address string
 	// TrustedProxies are the networks of proxies that begin each connection with a PROXY
 	// header, version 1 or 2. A connection from there without such a header is closed. Empty

@@ -93,8 +93,8 @@ func (c *connection) refused(ctx context.Context, why string) {
 	c.server.config.Logger.DebugContext(ctx, "mytoken ssh: connection refused", "address", c.address.String(), "reason", why)
 }
 
-// clientAddress returns the address of the client: the peer, unless that is a trusted proxy
-// that names another one.
+// clientAddress returns the address of the client: the peer, unless that is a trusted
+// proxy that names another one.
 func (c *connection) clientAddress() (netip.Addr, error) {
 	peer, err := netip.ParseAddrPort(c.conn.RemoteAddr().String())
 	if err != nil {
@@ -190,7 +190,8 @@ func (c *connection) end() {
 	}
 }
 
-// work keeps the connection open while a command runs. The caller must call rest in the end.
+// work keeps the connection open while a command runs. The caller must call rest in the
+// end.
 func (c *connection) work() (rest func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

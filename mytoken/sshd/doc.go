@@ -13,9 +13,9 @@
 //	…
 //	err = server.Shutdown(ctx)
 //
-// [HostKey] keeps a host key in a file. Keep it over restarts, and give all machines behind
-// one address the same: clients refuse a server whose key has changed. The discovery document
-// of package rest lists the fingerprints.
+// [HostKey] keeps a host key in a file. Keep it over restarts, and give all machines
+// behind one address the same: clients refuse a server whose key has changed. The
+// discovery document of package rest lists the fingerprints.
 //
 // # What a client may do
 //
@@ -26,11 +26,11 @@
 //
 // # Limits
 //
-// [Limits] bounds connections, in all, for each address, and before they have authenticated,
-// and how often an address may name a key or user that is not known. A connection has
-// Config.Timeout in all, and Config.IdleTimeout without a running command. Put the server
-// behind a TCP proxy only with Config.TrustedProxies: otherwise all clients have the address
-// of the proxy.
+// [Limits] bounds connections, in all, for each address, and before they have
+// authenticated, and how often an address may name a key or user that is not known. A
+// connection has Config.Timeout in all, and Config.IdleTimeout without a running command.
+// Put the server behind a TCP proxy only with Config.TrustedProxies: otherwise all
+// clients have the address of the proxy.
 //
 // Section numbers in comments refer to PROTOCOL.md in the repository root.
 package sshd

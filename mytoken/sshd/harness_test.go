@@ -245,8 +245,8 @@ func from(hosts ...string) restriction.List {
 	return list
 }
 
-// inParallel calls f n times in parallel, with another number each, and waits for all calls.
-// No call goes on before all of them have started.
+// inParallel calls f n times in parallel, with another number each, and waits for all
+// calls. No call goes on before all of them have started.
 func inParallel(n int, f func(k int)) {
 	var ready, done sync.WaitGroup
 	ready.Add(n)

@@ -86,7 +86,8 @@ func alone(t *testing.T, change func(*sshd.Config)) (*sshd.Server, *pipes) {
 	return server, l
 }
 
-// untilClosed reads until the server closes the connection, and returns how long that took.
+// untilClosed reads until the server closes the connection, and returns how long that
+// took.
 func untilClosed(conn net.Conn) time.Duration {
 	begin := time.Now()
 	_, _ = io.Copy(io.Discard, conn)
@@ -135,8 +136,8 @@ func TestSlowProxy(t *testing.T) {
 	})
 }
 
-// TestTooManyConnections: those beyond a limit are closed at once, and the places are free
-// again afterwards.
+// TestTooManyConnections: those beyond a limit are closed at once, and the places are
+// free again afterwards.
 func TestTooManyConnections(t *testing.T) {
 	for name, c := range map[string]struct {
 		limits sshd.Limits
@@ -163,8 +164,8 @@ func TestTooManyConnections(t *testing.T) {
 	}
 }
 
-// TestShutdown: a command that runs is carried out to its end, and so is a connection that
-// is just being opened. Nothing else is accepted.
+// TestShutdown: a command that runs is carried out to its end, and so is a connection
+// that is just being opened. Nothing else is accepted.
 func TestShutdown(t *testing.T) {
 	block, running := make(chan struct{}), make(chan struct{})
 	held := &commands{}

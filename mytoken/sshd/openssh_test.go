@@ -146,7 +146,8 @@ func (o *openSSH) works(command ...string) string {
 	return strings.TrimSuffix(out, "\n")
 }
 
-// restart is what an operator does: another process with the same store, keys and address.
+// restart is what an operator does: another process with the same store, keys and
+// address.
 func (s *service) restart() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)

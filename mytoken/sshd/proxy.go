@@ -23,8 +23,8 @@ const (
 const proxySignature = "\r\n\r\n\x00\r\nQUIT\n"
 
 // readProxyHeader reads the header of the PROXY protocol, version 1 or 2, and not a byte
-// more. It returns the address of the client. The address is invalid if the proxy does not
-// know it, or has opened the connection itself.
+// more. It returns the address of the client. The address is invalid if the proxy does
+// not know it, or has opened the connection itself.
 func readProxyHeader(r io.Reader) (netip.Addr, error) {
 	head := make([]byte, len(proxySignature), maxProxyText)
 	if _, err := io.ReadFull(r, head); err != nil {

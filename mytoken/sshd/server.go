@@ -21,12 +21,12 @@ import (
 // ErrServerClosed is what [Server.Serve] returns after [Server.Shutdown].
 var ErrServerClosed = errors.New("sshd: the server is closed")
 
-// Commands carries out the commands of clients. The handler of package rest does. It must be
-// safe for concurrent use.
+// Commands carries out the commands of clients. The handler of package rest does. It must
+// be safe for concurrent use.
 type Commands interface {
-	// Command carries out an action for a client, with a JSON object as its data, or none. It
-	// returns a line to print. With an error, the line says what is wrong, in words for the
-	// client. It is empty if there is no such action.
+	// Command carries out an action for a client, with a JSON object as its data, or none.
+	// It returns a line to print. With an error, the line says what is wrong, in words for
+	// the client. It is empty if there is no such action.
 	Command(ctx context.Context, client issuer.Client, action string, data []byte) (line mytoken.Secret, err error)
 }
 
@@ -90,12 +90,12 @@ func (s *Server) Fingerprints() map[string]string {
 	return all
 }
 
-// Address returns where clients reach the server, as Config.Address says. An empty host is
-// that of the issuer URL.
+// Address returns where clients reach the server, as Config.Address says. An empty host
+// is that of the issuer URL.
 func (s *Server) Address() (host string, port int) { return s.host, s.port }
 
-// Serve accepts connections until [Server.Shutdown], and then returns [ErrServerClosed]. It
-// goes on after errors that pass, such as a lack of files. It closes the listener.
+// Serve accepts connections until [Server.Shutdown], and then returns [ErrServerClosed].
+// It goes on after errors that pass, such as a lack of files. It closes the listener.
 func (s *Server) Serve(l net.Listener, commands Commands) error {
 	defer l.Close()
 	if !s.listen(l) {
@@ -127,8 +127,8 @@ func (s *Server) Serve(l net.Listener, commands Commands) error {
 	}
 }
 
-// passes reports whether Accept may work again. The method is deprecated, because it is not
-// clear for other operations; net/http uses it for the same purpose.
+// passes reports whether Accept may work again. The method is deprecated, because it is
+// not clear for other operations; net/http uses it for the same purpose.
 func passes(err error) bool {
 	var n net.Error
 	//lint:ignore SA1019 there is no other sign of it
@@ -151,9 +151,9 @@ func (s *Server) isClosing() bool {
 	return s.closing
 }
 
-// Shutdown closes the listeners and waits until the connections are over. A connection that
-// has run a command and runs none is closed at once. If the context ends first, Shutdown
-// breaks the others off and returns its error.
+// Shutdown closes the listeners and waits until the connections are over. A connection
+// that has run a command and runs none is closed at once. If the context ends first,
+// Shutdown breaks the others off and returns its error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true

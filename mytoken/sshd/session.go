@@ -43,8 +43,8 @@ func (c *connection) ignore(channel ssh.Channel) {
 	}
 }
 
-// print sends the output of a command and how it ended. An error is on both outputs, so that
-// a script that keeps the first one still shows it.
+// print sends the output of a command and how it ended. An error is on both outputs, so
+// that a script that keeps the first one still shows it.
 func (c *connection) print(channel ssh.Channel, line string, ok bool) {
 	status := struct{ Status uint32 }{}
 	if most := c.server.config.Limits.Output; len(line) > most {

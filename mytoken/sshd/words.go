@@ -10,8 +10,9 @@ import (
 // errForm reports a command that is not of the form <action> [<media type> <data>].
 var errForm = errors.New("sshd: malformed command")
 
-// splitWords splits a command into words as a POSIX shell does, with quotes and backslashes. It expands nothing: every other
-// character stands for itself. It returns errForm if a quote is not closed.
+// splitWords splits a command into words as a POSIX shell does, with quotes and
+// backslashes. It expands nothing: every other character stands for itself. It returns
+// errForm if a quote is not closed.
 func splitWords(text string) (words []string, err error) {
 	var word strings.Builder
 	inside := false // of a word
@@ -55,8 +56,8 @@ func splitWords(text string) (words []string, err error) {
 	return words, nil
 }
 
-// unquote reads the rest of a text in double quotes, and returns its length with the quote
-// at the end. A backslash keeps its meaning in front of few characters alone.
+// unquote reads the rest of a text in double quotes, and returns its length with the
+// quote at the end. A backslash keeps its meaning in front of few characters alone.
 func unquote(word *strings.Builder, text string) (n int, err error) {
 	for i := 0; i < len(text); i++ {
 		switch ch := text[i]; {
@@ -119,11 +120,11 @@ func parseRequest(text string) (request, error) {
 	return r, nil
 }
 
-// plainWords returns the words of a command whose data is a JSON object in single quotes, or
-// without quotes, up to the end. It returns nil for any other command. The public client
-// does not escape a quote inside: a shell would read other words, or others than were meant.
-// JSON cannot hold what a shell needs for such a quote, so whoever quotes as for a shell is
-// not misunderstood.
+// plainWords returns the words of a command whose data is a JSON object in single quotes,
+// or without quotes, up to the end. It returns nil for any other command. The public
+// client does not escape a quote inside: a shell would read other words, or others than
+// were meant. JSON cannot hold what a shell needs for such a quote, so whoever quotes as
+// for a shell is not misunderstood.
 func plainWords(text string) []string {
 	var words []string
 	for range 2 {

@@ -45,14 +45,14 @@ func ShortTokenID(short string) store.TicketID {
 }
 
 // MinSSHUser is the least length of an SSH user, in bytes (protocol section 5.11). An SSH
-// user has to be hard to guess: it opens the token behind an SSH key, and [SSHKeyID] uses no
-// key of the server.
+// user has to be hard to guess: it opens the token behind an SSH key, and [SSHKeyID] uses
+// no key of the server.
 const MinSSHUser = 16
 
-// SSHKeyID returns the id under which the token behind an SSH key is stored. It depends on
-// the fingerprint of the key and on the secret name of the SSH user, and stays the same when
-// keys of the server are replaced. It returns the zero id, which no store accepts, if the
-// fingerprint is empty or the user is shorter than [MinSSHUser].
+// SSHKeyID returns the id under which the token behind an SSH key is stored. It depends
+// on the fingerprint of the key and on the secret name of the SSH user, and stays the
+// same when keys of the server are replaced. It returns the zero id, which no store
+// accepts, if the fingerprint is empty or the user is shorter than [MinSSHUser].
 func SSHKeyID(fingerprint, user string) store.TicketID {
 	if fingerprint == "" || len(user) < MinSSHUser {
 		return store.TicketID{}

@@ -21,8 +21,9 @@ type Door struct {
 	listener net.Listener
 }
 
-// Open listens at an address, such as :2222, or returns nil for an empty one. The host key is
-// in a file, which is made if it is missing. Keep it: clients refuse a server with another one.
+// Open listens at an address, such as :2222, or returns nil for an empty one. The host
+// key is in a file, which is made if it is missing. Keep it: clients refuse a server with
+// another one.
 func Open(iss *issuer.Issuer, address, hostKey string) (*Door, error) {
 	if address == "" {
 		return nil, nil
@@ -64,8 +65,8 @@ func (d *Door) Serve(handler *rest.Handler, failed chan<- error) {
 	}()
 }
 
-// Before returns a function that closes the door, waits for the commands that run, and then
-// calls next.
+// Before returns a function that closes the door, waits for the commands that run, and
+// then calls next.
 func (d *Door) Before(next func(context.Context) error) func(context.Context) error {
 	if d == nil {
 		return next

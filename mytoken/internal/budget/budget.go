@@ -37,8 +37,8 @@ func (r *Rates) Complete(defaults Rates) error {
 	return nil
 }
 
-// Budgets enforce [Rates]: one budget for each network, and one for all together. They are
-// safe for concurrent use.
+// Budgets enforce [Rates]: one budget for each network, and one for all together. They
+// are safe for concurrent use.
 type Budgets struct {
 	rates Rates
 
