@@ -80,6 +80,7 @@ var libraries = map[string]string{
 	"mysql":   "github.com/go-sql-driver/mysql",
 	"sqlite":  "modernc.org/sqlite",
 	"flock":   "github.com/gofrs/flock",
+	"xssh":    "golang.org/x/crypto/ssh",
 }
 
 // rules say what each package may import besides the standard library and the shared
@@ -127,18 +128,21 @@ mytoken/issuer/internal/population:
 mytoken/issuer/internal/turns:
 mytoken/issuer/internal/tagging: store mytoken
 mytoken/issuer/internal/refresh: flock json internal/errtext store store/seal oidcupstream
-mytoken/issuer: json oauth2 internal/errtext capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/issuer/internal/errand mytoken/issuer/internal/outage mytoken/issuer/internal/population mytoken/issuer/internal/refresh mytoken/issuer/internal/tagging mytoken/issuer/internal/turns internal/weburl
+mytoken/issuer/internal/waiting: store
+mytoken/issuer: json oauth2 internal/errtext capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/issuer/internal/errand mytoken/issuer/internal/outage mytoken/issuer/internal/population mytoken/issuer/internal/refresh mytoken/issuer/internal/tagging mytoken/issuer/internal/turns mytoken/issuer/internal/waiting internal/weburl
 mytoken/issuer/keyfile: store/seal mytoken
 mytoken/mytokentest: oauth2 capability store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer
 
 mytoken/internal/oldtext: store store/seal
+mytoken/internal/budget: time
 mytoken/internal/qr: barcode
 mytoken/internal/wire: json capability restriction
 mytoken/client/bearer:
 mytoken/client: flock json oauth2 capability restriction restriction/forecast mytoken mytoken/internal/qr mytoken/internal/wire mytoken/client/bearer internal/weburl
 mytoken/rest/internal/npm: internal/dbtest
 mytoken/rest/internal/pages: capability restriction restriction/forecast restriction/timeline mytoken mytoken/internal/qr mytoken/internal/wire mytoken/issuer
-mytoken/rest: json time internal/errtext internal/weburl capability restriction mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/internal/wire mytoken/issuer mytoken/rest/internal/pages
+mytoken/rest: json internal/errtext internal/weburl capability restriction mytoken mytoken/internal/budget mytoken/internal/profile mytoken/internal/requestid mytoken/internal/wire mytoken/issuer mytoken/rest/internal/pages
+mytoken/sshd: xssh internal/errtext mytoken mytoken/internal/budget mytoken/issuer mytoken/issuer/keyfile
 `)
 
 // rule says what one package may import.
@@ -166,7 +170,7 @@ var shared = []string{"internal/clip", "internal/durable", "internal/fresh", "in
 
 // exampleLibraries are the libraries that examples may import, besides every package of
 // this module. Only examples and tests import database drivers.
-var exampleLibraries = strings.Fields("pgx mysql sqlite oauth2 go-oidc flock")
+var exampleLibraries = strings.Fields("pgx mysql sqlite oauth2 go-oidc flock xssh")
 
 // TestImportsPointDown keeps the layers apart.
 func TestImportsPointDown(t *testing.T) {
@@ -269,6 +273,21 @@ func TestVerifierLinksLittle(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOnlySSHLinksSSH: whoever serves no SSH links no library for it.
+func TestOnlySSHLinksSSH(t *testing.T) {
+	found := false
+	for _, p := range goList(t) {
+		path, ours := p.path()
+		if !ours || strings.HasPrefix(path, "examples/") {
+			continue
+		}
+		links := slices.ContainsFunc(p.Deps, func(dep string) bool { return within(dep, libraries["xssh"]) })
+		assert.Equal(t, path == "mytoken/sshd", links, "%s links golang.org/x/crypto/ssh: %t", p.ImportPath, links)
+		found = found || links
+	}
+	require.True(t, found)
 }
 
 // TestPackageComments finds packages that do not say what they are for.

@@ -37,6 +37,8 @@
 //     provider in the process.
 //   - You serve the public mytoken clients over HTTP:
 //     [github.com/mytoken-go/sdk/mytoken/rest].
+//   - You let users get access tokens with their SSH keys:
+//     [github.com/mytoken-go/sdk/mytoken/sshd].
 //   - You hold a mytoken of any server: [github.com/mytoken-go/sdk/mytoken/client].
 //   - You run jobs for users: [github.com/mytoken-go/sdk/restriction/plan] finds the
 //     rights that a job needs and says whether they last,
@@ -47,9 +49,9 @@
 //   - You write your own store: [github.com/mytoken-go/sdk/store] is the contract, and
 //     [github.com/mytoken-go/sdk/store/storetest] checks a store against it.
 //
-// Imports point down: from the edges (rest, client) to issuer and mytoken, from issuer to
-// seal and oidcupstream, and from all of them to restriction, capability and store, which
-// know nothing of each other.
+// Imports point down: from the edges (rest, sshd, client) to issuer and mytoken, from
+// issuer to seal and oidcupstream, and from all of them to restriction, capability and
+// store, which know nothing of each other.
 //
 // PROTOCOL.md beside this file describes the wire protocol. Section numbers in comments
 // refer to it.

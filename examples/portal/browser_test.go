@@ -82,12 +82,21 @@ func (p *portal) login(with ...object) (token string, secrets []string) {
 	p.t.Helper()
 	request := object{
 		"grant_type": "oidc_flow", "oidc_flow": "authorization_code", "client_type": "native", "oidc_issuer": p.provider,
-		"capabilities": []string{"AT", "tokeninfo"},
+		"capabilities": []string{"AT", "tokeninfo", "settings"},
 	}
 	for _, members := range with {
 		maps.Copy(request, members)
 	}
-	status, started := p.api("token/my", request)
+	got, secrets := p.register("token/my", request)
+	token, _ = got["mytoken"].(string)
+	require.NotEmpty(p.t, token)
+	return token, append(secrets, token)
+}
+
+// register sends a request that needs the consent of a user, and polls for what it leads to.
+func (p *portal) register(path string, request object) (got object, secrets []string) {
+	p.t.Helper()
+	status, started := p.api(path, request)
 	consent, _ := started["consent_uri"].(string)
 	if status != http.StatusOK || !strings.HasPrefix(consent, p.URL+"/c/") {
 		p.t.Fatalf("%d %v", status, started)
@@ -114,12 +123,11 @@ func (p *portal) login(with ...object) (token string, secrets []string) {
 		p.t.Fatalf("%d %v %s", status, err, page)
 	}
 	code, _ := started["polling_code"].(string)
-	status, got := p.api("token/my", object{"grant_type": "polling_code", "polling_code": code})
-	token, _ = got["mytoken"].(string)
-	if status != http.StatusOK || token == "" {
+	status, got = p.api(path, object{"grant_type": "polling_code", "polling_code": code})
+	if status != http.StatusOK {
 		p.t.Fatalf("%d %v", status, got)
 	}
-	return token, []string{token, code, strings.TrimPrefix(consent, p.URL+"/c/")}
+	return got, []string{code, strings.TrimPrefix(consent, p.URL+"/c/")}
 }
 
 // access gets an access token.

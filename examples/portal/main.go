@@ -25,6 +25,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -32,6 +33,7 @@ import (
 
 	"github.com/mytoken-go/sdk/examples/internal/abandon"
 	"github.com/mytoken-go/sdk/examples/internal/serve"
+	"github.com/mytoken-go/sdk/examples/internal/sshserve"
 	"github.com/mytoken-go/sdk/examples/portal/demo"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
@@ -77,8 +79,7 @@ func run(ctx context.Context, o *options) (err error) {
 	if o.reuse {
 		provider.Reuse = oidcupstream.ReuseTolerates
 	}
-	provider.RefreshTokensNeverRotate = o.fixed
-	provider.RedirectURL = cmp.Or(o.redirect, o.url+"/redirect/"+oidcupstream.DefaultShortName(provider.Issuer))
+	provider.RefreshTokensNeverRotate, provider.RedirectURL = o.fixed, cmp.Or(o.redirect, o.url+"/redirect/"+oidcupstream.DefaultShortName(provider.Issuer))
 	upstream, err := oidcupstream.New(provider)
 	if err != nil {
 		return err
@@ -101,7 +102,11 @@ func run(ctx context.Context, o *options) (err error) {
 		slog.Error("refresh tokens of an earlier run could not be stored; they stay in the data directory and are tried again", "error", err)
 	}
 	go iss.Maintain(ctx, 5*time.Minute)
-	handler, err := rest.NewHandler(iss, rest.Options{TrustedProxies: o.proxies, TrustUnixPeers: o.unixProxy, Explanations: rest.ExplainClauses, Clients: o.clients})
+	door, err := sshserve.Open(iss, o.ssh, filepath.Join(o.data, "ssh-host-key"))
+	if err != nil {
+		return err
+	}
+	handler, err := rest.NewHandler(iss, rest.Options{SSH: door.Server(), TrustedProxies: o.proxies, TrustUnixPeers: o.unixProxy, Explanations: rest.ExplainClauses, Clients: o.clients})
 	if err != nil {
 		return err
 	}
@@ -110,14 +115,14 @@ func run(ctx context.Context, o *options) (err error) {
 	if err != nil {
 		return err
 	}
-	inside, failed := serve.New(health), make(chan error, 2)
+	inside, failed := serve.New(health), make(chan error, 3)
 	defer inside.Close()
+	door.Serve(handler, failed)
 	go func() { failed <- service.Serve(public) }()
 	go func() { failed <- inside.Serve(private) }()
 
 	slog.Info("listening", "address", public.Addr().String(), "health", private.Addr().String(), "redirect_uri", provider.RedirectURL)
-	walk := demo.NewWalk(o.url, public.Addr(), private.Addr(), provider.Issuer, o.issuer == "")
-	err = walk.Start(ctx, os.Stdout, o.check, o.walk)
+	err = demo.NewWalk(o.url, public.Addr(), private.Addr(), provider.Issuer, o.issuer == "").Start(ctx, os.Stdout, o.check, o.walk)
 	if err == nil && !o.check {
 		select {
 		case err = <-failed:
@@ -125,5 +130,5 @@ func run(ctx context.Context, o *options) (err error) {
 		}
 	}
 	time.AfterFunc(o.drain, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) }) // some supervisors send the first one twice; later ones end the program at once
-	return errors.Join(err, service.End(o.drain, iss.Close))
+	return errors.Join(err, service.End(o.drain, door.Before(iss.Close)))
 }

@@ -18,14 +18,14 @@ import (
 )
 
 type options struct {
-	listen, health, url, cert, key, data, db, dsn, issuer, client, secret, redirect, scopes, abandon string
-	always                                                                                           []string
-	proxies                                                                                          []netip.Prefix
-	clients                                                                                          []rest.Client
-	unixProxy, reuse, fixed, check, walk                                                             bool
-	cache                                                                                            issuer.AccessTokenCache
-	drain                                                                                            time.Duration
-	log                                                                                              logflag.Log
+	listen, health, ssh, url, cert, key, data, db, dsn, issuer, client, secret, redirect, scopes, abandon string
+	always                                                                                                []string
+	proxies                                                                                               []netip.Prefix
+	clients                                                                                               []rest.Client
+	unixProxy, reuse, fixed, check, walk                                                                  bool
+	cache                                                                                                 issuer.AccessTokenCache
+	drain                                                                                                 time.Duration
+	log                                                                                                   logflag.Log
 }
 
 // parseOptions reads the environment and the flags. A flag overrides its variable.
@@ -33,6 +33,7 @@ func parseOptions() (_ *options, err error) {
 	o, text := new(options), flag.StringVar
 	text(&o.listen, "listen", "127.0.0.1:8000", "`address` of the service, or unix:/path for a Unix socket, which its owner and group can use")
 	text(&o.health, "health", "127.0.0.1:8001", "`address` of the health check, or unix:/path; keep it away from strangers")
+	text(&o.ssh, "ssh", "", "`address` for SSH clients, such as :2222, so that users can register SSH keys; the host key, ssh-host-key in the directory of -data, is made once (default: no SSH)")
 	text(&o.url, "url", "", "issuer `URL`, at which users reach the service (default: its address)")
 	text(&o.cert, "tls-cert", "", "PEM `file` with the certificates for TLS")
 	text(&o.key, "tls-key", "", "PEM `file` with the key for TLS")
@@ -80,7 +81,7 @@ func parseOptions() (_ *options, err error) {
 	refuse(o.issuer != "" && o.secret == "", "-issuer needs PORTAL_CLIENT_SECRET or -client-secret-file")
 	refuse(o.check && o.issuer+o.url != "", "-check uses the provider for tests; remove -issuer and -url")
 	if o.check || o.abandon != "none" {
-		o.listen, o.health, o.drain = "127.0.0.1:0", "127.0.0.1:0", 0
+		o.listen, o.health, o.ssh, o.drain = "127.0.0.1:0", "127.0.0.1:0", "", 0
 	}
 	return o, err
 }

@@ -79,6 +79,10 @@ func (t *AccessToken) OAuth2() *oauth2.Token {
 // a [*StoreError], repeat the call at once: the mytoken may have been rotated, and its
 // successor can be fetched only while the grace lasts.
 func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*AccessToken, error) {
+	return again(ctx, req.Client, func() (*AccessToken, error) { return i.accessTokenOnce(ctx, req) })
+}
+
+func (i *Issuer) accessTokenOnce(ctx context.Context, req AccessTokenRequest) (*AccessToken, error) {
 	if err := checkAccess(req.Scopes, req.Audiences); err != nil {
 		return nil, err
 	}

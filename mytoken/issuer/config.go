@@ -155,6 +155,10 @@ type Client struct {
 	UserAgent string
 	// Values are facts for restriction conditions of your own.
 	Values map[string]any
+	// Key is the SSH key that the client has proved to hold; see [Issuer.OpenSSHKey]. The
+	// client then uses the token behind the key: leave the Token of its requests empty. Nil
+	// for any other client.
+	Key *SSHKey
 }
 
 // Limits of what requests may carry.

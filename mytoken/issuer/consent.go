@@ -29,6 +29,9 @@ type ConsentRequest struct {
 	Application string
 	Properties  mytoken.Properties
 	Response    mytoken.Response
+	// SSHKey is the fingerprint of the SSH key that will stand for the token. Nobody else
+	// gets the token then. Empty: the token is for none.
+	SSHKey string
 	// Address is where the login was started. Empty: not known.
 	Address  string
 	ReturnTo string
@@ -67,6 +70,11 @@ func (i *Issuer) startConsent(ctx context.Context, req LoginRequest, polled bool
 	if err != nil {
 		return nil, err
 	}
+	return i.beginConsent(ctx, pending, polled)
+}
+
+// beginConsent stores a login that waits for the consent of the user.
+func (i *Issuer) beginConsent(ctx context.Context, pending *pendingLogin, polled bool) (*NativeLogin, error) {
 	key := seal.NewDataKey()
 	out := &NativeLogin{
 		ConsentCode: mytoken.NewSecret(randomLetters(i.cfg.TransferCodeLength)), Expires: pending.Expires.Time(), Interval: i.cfg.PollInterval,
@@ -74,7 +82,7 @@ func (i *Issuer) startConsent(ctx context.Context, req LoginRequest, polled bool
 	var changes store.TicketChanges
 	if polled {
 		out.PollingCode = mytoken.NewSecret(randomURLSafe(pollingCodeBytes))
-		ref := i.codeRef(store.TicketPolling, out.PollingCode.Reveal())
+		ref := i.codeRef(store.TicketPolling, pending.pollingPrefix()+out.PollingCode.Reveal())
 		pending.Polling = ref.ID[:]
 		t, err := i.keyTicket(ref, out.PollingCode.Reveal(), key, pending.Expires)
 		if err != nil {
@@ -101,6 +109,7 @@ func (i *Issuer) Consent(ctx context.Context, code mytoken.Secret) (*ConsentRequ
 	}
 	_, polled := p.polling()
 	return &ConsentRequest{
+		SSHKey:   p.fingerprint(),
 		Provider: p.Provider, Application: p.Application, Properties: p.Properties.properties(), Response: p.Response,
 		Address: p.Address, ReturnTo: p.ReturnTo, Polled: polled, Expires: p.Expires.Time(),
 	}, nil
@@ -159,7 +168,7 @@ func (i *Issuer) Decline(ctx context.Context, code mytoken.Secret) (*Declined, e
 	if err := i.changeTickets(ctx, changes); err != nil {
 		return nil, err
 	}
-	i.waiting.leave(t.TicketRef)
+	i.waiting.Leave(t.TicketRef)
 	i.notify(ctx, Notice{Kind: NoticeLoginDeclined, Reason: "consent", Client: pending.client()})
 	return &Declined{Application: pending.Application, ReturnTo: pending.ReturnTo, Polled: polled}, nil
 }
@@ -174,17 +183,9 @@ type PollRequest struct {
 // Errors are [*CodeError], with [CodePending] until the user has finished, and
 // [*StoreError].
 func (i *Issuer) Poll(ctx context.Context, req PollRequest) (*mytoken.Issued, error) {
-	t, key, err := i.resolveCode(ctx, store.TicketPolling, req.Code.Reveal())
+	t, key, err := i.resolvePolled(ctx, "", req.Code.Reveal())
 	if err != nil {
 		return nil, err
-	}
-	switch t.Status {
-	case store.TicketPending:
-		return nil, &CodeError{Reason: CodePending}
-	case store.TicketDeclined:
-		return nil, &CodeError{Reason: CodeDeclined}
-	case store.TicketFailed:
-		return nil, &CodeError{Reason: CodeFailed, Login: i.openFailure(t, key)}
 	}
 	issued, err := i.openRecord(ctx, store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
 	if err != nil {
@@ -194,6 +195,24 @@ func (i *Issuer) Poll(ctx context.Context, req PollRequest) (*mytoken.Issued, er
 		return nil, err
 	}
 	return issued, nil
+}
+
+// resolvePolled finds the ticket of a login that has led to a token. A prefix tells logins
+// for SSH keys from others.
+func (i *Issuer) resolvePolled(ctx context.Context, prefix, code string) (store.Ticket, seal.DataKey, error) {
+	t, key, err := i.resolveNamed(ctx, store.TicketPolling, prefix, code)
+	if err != nil {
+		return t, key, err
+	}
+	switch t.Status {
+	case store.TicketPending:
+		err = &CodeError{Reason: CodePending}
+	case store.TicketDeclined:
+		err = &CodeError{Reason: CodeDeclined}
+	case store.TicketFailed:
+		err = &CodeError{Reason: CodeFailed, Login: i.openFailure(t, key)}
+	}
+	return t, key, err
 }
 
 func (i *Issuer) openFailure(t store.Ticket, key seal.DataKey) *LoginError {

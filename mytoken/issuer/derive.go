@@ -50,6 +50,10 @@ type DeriveRequest struct {
 // Derive counts as one other use of the parent. Errors are those of [Issuer.AccessToken],
 // [*RequestError] and [*PolicyError].
 func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued, error) {
+	return again(ctx, req.Client, func() (*mytoken.Issued, error) { return i.deriveOnce(ctx, req) })
+}
+
+func (i *Issuer) deriveOnce(ctx context.Context, req DeriveRequest) (*mytoken.Issued, error) {
 	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err

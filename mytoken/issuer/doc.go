@@ -74,6 +74,8 @@
 //     nothing.
 //   - [Issuer.Authorize] and [Issuer.Inspect] check tokens for operations of the edge
 //     itself.
+//   - [Issuer.AddSSHKey], [Issuer.PollSSHKey] and [Issuer.OpenSSHKey] let an SSH key stand
+//     for a token, and [Issuer.SetGrant] lets its user switch that off.
 //   - [Issuer.RestrictionKeys] and [Issuer.RestrictionOptions] say what requests may
 //     contain.
 //

@@ -203,15 +203,22 @@ func (i *Issuer) endedTicket(code string, pending *pendingLogin, rec endedRecord
 // bring about such ends, so it leaves out what is beyond Limits.PendingLogins.
 func (i *Issuer) rememberEnd(changes *store.TicketChanges, code string, pending *pendingLogin, rec endedRecord) error {
 	ended, err := i.endedTicket(code, pending, rec)
-	if err == nil && i.ended.enter(ended.TicketRef, ended.Expires.Time(), i.Now()) == nil {
+	if err != nil {
+		return err
+	}
+	if _, room := i.ended.Enter(ended.TicketRef, ended.Expires.Time(), i.Now()); room {
 		changes.Put = append(changes.Put, ended)
 	}
-	return err
+	return nil
 }
 
 // Preview returns the properties that [Issuer.Derive] would give a child. It spends
 // nothing, stores no token and records no event. Errors are those of Derive.
 func (i *Issuer) Preview(ctx context.Context, req DeriveRequest) (*mytoken.Properties, error) {
+	return again(ctx, req.Client, func() (*mytoken.Properties, error) { return i.previewOnce(ctx, req) })
+}
+
+func (i *Issuer) previewOnce(ctx context.Context, req DeriveRequest) (*mytoken.Properties, error) {
 	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
@@ -264,6 +271,10 @@ var errAuthorize = errors.New("issuer: AuthorizeRequest names no capability or n
 // use of the token. Call it before your operation. If that fails afterwards, the use
 // stays charged. Errors are those of [Issuer.AccessToken].
 func (i *Issuer) Authorize(ctx context.Context, req AuthorizeRequest) (*Authorized, error) {
+	return again(ctx, req.Client, func() (*Authorized, error) { return i.authorizeOnce(ctx, req) })
+}
+
+func (i *Issuer) authorizeOnce(ctx context.Context, req AuthorizeRequest) (*Authorized, error) {
 	if req.Needs == "" || req.Event == "" {
 		return nil, errAuthorize
 	}
@@ -295,6 +306,10 @@ type InspectRequest struct {
 // service first. Unlike [Issuer.Introspect], Inspect needs no capability, ignores
 // restrictions, and records no event. Errors are [*TokenError] and [*StoreError].
 func (i *Issuer) Inspect(ctx context.Context, req InspectRequest) (*Introspection, error) {
+	return again(ctx, req.Client, func() (*Introspection, error) { return i.inspectOnce(ctx, req) })
+}
+
+func (i *Issuer) inspectOnce(ctx context.Context, req InspectRequest) (*Introspection, error) {
 	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err

@@ -36,6 +36,13 @@ var (
 	ErrState = errors.New("issuer: state mismatched")
 	// ErrClosed: [Issuer.Close] was called (HTTP status 503).
 	ErrClosed = errors.New("issuer: the issuer is closed")
+	// ErrGrantDisabled: the user has not enabled the grant type ssh (access_denied).
+	ErrGrantDisabled = errors.New("issuer: 'ssh' grant type not enabled")
+	// ErrKeyExists: the user has registered the SSH key before (invalid_request, HTTP status
+	// 409).
+	ErrKeyExists = errors.New("issuer: ssh key already added")
+	// ErrUnknownKey: no token is behind the SSH key for this SSH user.
+	ErrUnknownKey = errors.New("issuer: unknown SSH key or user")
 	// ErrRepeatedID: the ID of the request was used for something else, or refunded too
 	// often (invalid_request). Use a new one. See AccessTokenRequest.ID for the limits.
 	ErrRepeatedID = errors.New("issuer: the ID of this request cannot be used again, use a new one")

@@ -36,6 +36,10 @@ type ExplainRequest struct {
 // AT. Errors are [*RequestError], [*TokenError], [*mytoken.CapabilityError] and
 // [*StoreError].
 func (i *Issuer) Explain(ctx context.Context, req ExplainRequest) (*restriction.Explanation, error) {
+	return again(ctx, req.Client, func() (*restriction.Explanation, error) { return i.explainOnce(ctx, req) })
+}
+
+func (i *Issuer) explainOnce(ctx context.Context, req ExplainRequest) (*restriction.Explanation, error) {
 	if err := checkAccess(req.Scopes, req.Audiences); err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (l *login) finish(ctx context.Context, req FinishRequest) (*LoginResult, er
 	if isUnused(err) {
 		return nil, l.release(ctx, err)
 	}
-	l.i.waiting.leave(l.ticket.TicketRef)
+	l.i.waiting.Leave(l.ticket.TicketRef)
 	if err != nil {
 		return nil, l.fail(ctx, err)
 	}
@@ -179,6 +179,9 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoke
 	if err != nil {
 		return nil, err
 	}
+	if err := l.checkKeyOwner(tokens); err != nil {
+		return nil, err
+	}
 	authTime := tokens.AuthTime
 	if authTime.IsZero() {
 		authTime = i.Now()
@@ -198,7 +201,7 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoke
 			f.changes.Put = append(f.changes.Put, ended)
 		}
 		if polling, ok := l.pending.polling(); ok {
-			payload, err := i.sealJSON(store.TicketPayloadPlace(polling), l.key, rec)
+			payload, err := i.sealJSON(store.TicketPayloadPlace(polling), l.key, polledRecord{rec, l.pending.Key})
 			f.changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketReady, Payload: payload, Token: token.ID()}}
 			return err
 		}
@@ -265,7 +268,7 @@ func isUnused(err error) bool {
 func (l *login) release(ctx context.Context, err error) error {
 	rerr := l.i.changeTickets(ctx, store.TicketChanges{Drop: []store.TicketRef{l.ticket.TicketRef}, Put: []store.Ticket{l.ticket}})
 	if rerr != nil {
-		l.i.waiting.leave(l.ticket.TicketRef)
+		l.i.waiting.Leave(l.ticket.TicketRef)
 		return l.fail(ctx, err)
 	}
 	return upstreamUnavailable(opExchange, err)

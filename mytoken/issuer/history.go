@@ -44,6 +44,12 @@ const (
 	EventListRead            = "tokeninfo_list_mytokens"
 	EventRevoked             = "revoked"
 	EventRevokedOther        = "revoked_other_token"
+	EventGrantsListed        = "settings_grants_listed"
+	EventGrantEnabled        = "settings_grant_enabled"
+	EventGrantDisabled       = "settings_grant_disabled"
+	EventSSHKeysListed       = "ssh_keys_listed"
+	EventSSHKeyAdded         = "ssh_key_added"
+	EventSSHKeyDeleted       = "ssh_key_deleted"
 	EventTagsListed          = "tags_listed"
 	EventTagCreated          = "tag_created"
 	EventTagUpdated          = "tag_updated"
@@ -68,6 +74,10 @@ const maxHistoryNames = 100
 // manage_mytokens:history for other tokens of the user. Errors are those of
 // [Issuer.AccessToken], [*RequestError] and [ErrNotOwned].
 func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.History, error) {
+	return again(ctx, req.Client, func() (*mytoken.History, error) { return i.historyOnce(ctx, req) })
+}
+
+func (i *Issuer) historyOnce(ctx context.Context, req HistoryRequest) (*mytoken.History, error) {
 	if len(req.Of) > maxHistoryNames {
 		return nil, &RequestError{Field: "mom_ids", Reason: fmt.Sprintf("%d, at most %d are allowed", len(req.Of), maxHistoryNames)}
 	}

@@ -35,6 +35,10 @@ type Introspection struct {
 // [*TokenError], [*mytoken.CapabilityError], [*RefusedError], [ErrUnknownProvider] and
 // [*StoreError].
 func (i *Issuer) Introspect(ctx context.Context, req IntrospectRequest) (*Introspection, error) {
+	return again(ctx, req.Client, func() (*Introspection, error) { return i.introspectOnce(ctx, req) })
+}
+
+func (i *Issuer) introspectOnce(ctx context.Context, req IntrospectRequest) (*Introspection, error) {
 	p, spent, err := i.presentAndCharge(ctx, req.Token, operation{
 		kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected, state: true,
 	})

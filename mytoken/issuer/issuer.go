@@ -21,6 +21,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/population"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/turns"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/waiting"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -36,8 +37,8 @@ type Issuer struct {
 	verifier  *mytoken.Verifier // of the tokens that this issuer makes
 	refresher *refresh.Refresher
 	errands   *errand.Errands
-	waiting   *waitingLogins
-	ended     *waitingLogins
+	waiting   *waiting.Logins
+	ended     *waiting.Logins
 	recovered atomic.Bool // Recover has succeeded
 
 	population population.Population
@@ -58,7 +59,7 @@ func New(cfg Config) (*Issuer, error) {
 	i := &Issuer{
 		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock, outage: outage.New(cfg.Logger, cfg.Clock, "store")},
 		errands: errand.New(cfg.Logger, func(err error) slog.Level { return levelOf(slog.LevelWarn, err) }),
-		waiting: newWaitingLogins(cfg.Limits.PendingLogins), ended: newWaitingLogins(cfg.Limits.PendingLogins), listings: turns.New(),
+		waiting: waiting.New(cfg.Limits.PendingLogins), ended: waiting.New(cfg.Limits.PendingLogins), listings: turns.New(),
 	}
 	if i.providers, err = newProviders(&cfg); err != nil {
 		return nil, err

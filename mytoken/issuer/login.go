@@ -236,17 +236,17 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 func (i *Issuer) storeLogin(ctx context.Context, ticket store.Ticket, changes store.TicketChanges) error {
 	isNew := len(changes.Consume) == 0
 	if isNew {
-		if err := i.waiting.enter(ticket.TicketRef, ticket.Expires.Time(), i.Now()); err != nil {
-			return err
+		if wait, room := i.waiting.Enter(ticket.TicketRef, ticket.Expires.Time(), i.Now()); !room {
+			return &BusyError{RetryAfter: wait}
 		}
 	}
 	changes.Put = append(changes.Put, ticket)
 	err := i.changeTickets(ctx, changes)
 	switch {
 	case err == nil && !isNew:
-		i.waiting.move(changes.Consume[0], ticket.TicketRef)
+		i.waiting.Move(changes.Consume[0], ticket.TicketRef)
 	case err != nil && isNew && !mayHaveEffect(err): // otherwise it may be stored
-		i.waiting.leave(ticket.TicketRef)
+		i.waiting.Leave(ticket.TicketRef)
 	}
 	if isNew { // a login that nobody can finish costs nothing
 		return asRepeatable(err, true)

@@ -41,6 +41,7 @@ type pendingLogin struct {
 	Nonce    string `json:"nonce,omitempty"`
 
 	Reconnect *reconnect `json:"reconnect,omitempty"`
+	Key       *newKey    `json:"ssh_key,omitempty"`
 }
 
 // storedProperties are the properties between the steps of a login.
@@ -108,12 +109,13 @@ func (i *Issuer) keyTicket(ref store.TicketRef, code string, key seal.DataKey, e
 	return store.Ticket{TicketRef: ref, Status: store.TicketPending, Key: sealed, Expires: expires}, err
 }
 
-// resolveCode finds the ticket of a code and opens its ticket key.
-func (i *Issuer) resolveCode(ctx context.Context, kind store.TicketKind, code string) (store.Ticket, seal.DataKey, error) {
+// resolveNamed finds the ticket of a code, whose name in the store has the given prefix,
+// and opens its ticket key.
+func (i *Issuer) resolveNamed(ctx context.Context, kind store.TicketKind, prefix, code string) (store.Ticket, seal.DataKey, error) {
 	if !isCode(code) {
 		return store.Ticket{}, seal.DataKey{}, &CodeError{Reason: CodeUnknown}
 	}
-	t, err := i.ledger.resolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code))
+	t, err := i.ledger.resolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, prefix+code))
 	if err != nil {
 		return store.Ticket{}, seal.DataKey{}, codeError(err)
 	}
@@ -139,7 +141,7 @@ func loginUnreadable(err error) error {
 
 // resolveLogin finds the login that waits for a code.
 func (i *Issuer) resolveLogin(ctx context.Context, kind store.TicketKind, code string) (store.Ticket, seal.DataKey, *pendingLogin, error) {
-	t, key, err := i.resolveCode(ctx, kind, code)
+	t, key, err := i.resolveNamed(ctx, kind, "", code)
 	if err != nil {
 		return t, key, nil, err
 	}

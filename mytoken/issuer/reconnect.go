@@ -47,6 +47,10 @@ type ReconnectRequest struct {
 // [ErrUnknownProvider], [*RequestError], [*BusyError], [*UpstreamError],
 // [*ReconnectError] (the grant is gone) and [*StoreError].
 func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Login, error) {
+	return again(ctx, req.Client, func() (*Login, error) { return i.startReconnectOnce(ctx, req) })
+}
+
+func (i *Issuer) startReconnectOnce(ctx context.Context, req ReconnectRequest) (*Login, error) {
 	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err

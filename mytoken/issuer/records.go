@@ -50,6 +50,10 @@ func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, e
 }
 
 func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager[store.TokenInfo]) (*mytoken.Records, error) {
+	return again(ctx, req.Client, func() (*mytoken.Records, error) { return i.recordsOnce(ctx, req, needs, event, of) })
+}
+
+func (i *Issuer) recordsOnce(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager[store.TokenInfo]) (*mytoken.Records, error) {
 	p, leave, err := i.presentToList(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,8 @@ import (
 // RevokeRequest revokes the token that is presented. Possession is enough (protocol
 // section 5.7).
 type RevokeRequest struct {
-	// Token is a compact token, a short token, or a transfer or polling code.
+	// Token is a compact token, a short token, or a transfer or polling code. It is empty if
+	// Client.Key is set.
 	Token mytoken.Secret
 	// Recursive revokes all descendants too.
 	Recursive bool
@@ -52,7 +53,7 @@ func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, er
 }
 
 func (i *Issuer) revokePresented(ctx context.Context, req RevokeRequest) (*Revocation, error) {
-	if req.Token.IsEmpty() { // a caller that lost the token must not take it for revoked
+	if req.Token.IsEmpty() && req.Client.Key == nil { // a caller that lost the token must not take it for revoked
 		return nil, &RequestError{Field: "token", Reason: "missing"}
 	}
 	if req.Provider != "" {
@@ -60,11 +61,10 @@ func (i *Issuer) revokePresented(ctx context.Context, req RevokeRequest) (*Revoc
 			return nil, err
 		}
 	}
-	s := req.Token.Reveal()
-	if len(s) < minTokenLength {
+	if s := req.Token.Reveal(); len(s) < minTokenLength && req.Client.Key == nil {
 		return i.revokeCode(ctx, s, req)
 	}
-	compact, short, err := i.resolve(ctx, s)
+	compact, short, err := i.resolveFrom(ctx, req.Token, req.Client)
 	if refused, ok := errors.AsType[*TokenError](err); ok { // it may have been revoked before
 		if refused.Reason == TokenUnknown {
 			return i.nothingToRevoke(ctx)
@@ -106,15 +106,19 @@ func (i *Issuer) nothingToRevoke(ctx context.Context) (*Revocation, error) {
 // revokeCode erases a transfer or polling code, and revokes the token that was created
 // for it.
 func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest) (*Revocation, error) {
-	for _, kind := range []store.TicketKind{store.TicketTransfer, store.TicketPolling} {
-		t, err := i.findCode(ctx, kind, code)
+	for _, form := range []struct {
+		kind   store.TicketKind
+		prefix string
+	}{{store.TicketTransfer, ""}, {store.TicketPolling, ""}, {store.TicketPolling, keyLoginPrefix}} {
+		kind, name := form.kind, form.prefix+code
+		t, err := i.findCode(ctx, kind, name)
 		if t == nil && err == nil {
 			continue
 		}
 		if err == nil && t.Status == store.TicketPending {
 			// A login that is being finished must not leave a token behind that nobody
 			// holds.
-			t, err = i.cancelPolling(ctx, t, code)
+			t, err = i.cancelPolling(ctx, t, name)
 		}
 		if err != nil {
 			return nil, err
@@ -206,6 +210,10 @@ type RevokeOtherRequest struct {
 // answer, and would lose their token (protocol section 5.7). A token that revokes itself may
 // be revoked already. Errors are those of [Issuer.AccessToken] and [ErrNotOwned].
 func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revocation, error) {
+	return again(ctx, req.Client, func() (*Revocation, error) { return i.revokeOtherOnce(ctx, req) })
+}
+
+func (i *Issuer) revokeOtherOnce(ctx context.Context, req RevokeOtherRequest) (*Revocation, error) {
 	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err

@@ -36,6 +36,9 @@ func (i *Issuer) rotate(ctx context.Context, p *presented, kind restriction.Kind
 // handed out yet must be withheld. It returns a [*StoreError] if nobody knows whether the
 // store rotated. The holder must not believe then that their token is the current one:
 // they repeat the request while the grace lasts.
+//
+// The holder of a token behind an SSH key is the key: the step that rotates puts the
+// successor there, and rotateOrFail returns nil (N5).
 func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
 	r := p.token.Rotation()
 	if due := r != nil && (kind == restriction.AT && r.OnAT || kind == restriction.Other && r.OnOther); !due {
@@ -48,7 +51,13 @@ func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, kind restrictio
 	switch {
 	case err == nil:
 		i.notify(ctx, Notice{Kind: NoticeRotated, Token: p.id.ID, Client: client})
+		if p.key != nil { // the key holds the successor
+			return nil, nil
+		}
 		return update, nil
+	case isA[*StoreError](err) && p.key != nil: // whatever the store did, the key holds the current one
+		i.notRotated(ctx, p, err)
+		return nil, nil
 	case isA[*StoreError](err):
 		return nil, err
 	case errors.Is(err, store.ErrRevoked), errors.Is(err, store.ErrNotFound):
@@ -92,6 +101,13 @@ func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Seal
 		if err := i.retireShort(p, &rotation); err != nil {
 			return nil, err
 		}
+	}
+	if p.key != nil {
+		t, err := i.sshTicket(p.key, m.compact, p.id.ID)
+		if err != nil {
+			return nil, err
+		}
+		rotation.Tickets = store.TicketChanges{Drop: []store.TicketRef{t.TicketRef}, Put: []store.Ticket{t}}
 	}
 	place, own := store.SuccessorPlace(p.id.ID, p.id.Seq), seal.FromSecret(seal.PurposeSuccessor, p.compact)
 	if rotation.Successor, err = i.sealJSON(place, own, rec); err != nil {

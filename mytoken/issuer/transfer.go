@@ -25,6 +25,9 @@ type TransferRequest struct {
 // token that may be used now (protocol section 5.6, D28). Errors are [*TokenError],
 // [*RefusedError], [ErrUnknownProvider] and [*StoreError].
 func (i *Issuer) Transfer(ctx context.Context, req TransferRequest) (*TransferCode, error) {
+	if req.Client.Key != nil { // a second holder would outdate what the key holds
+		return nil, &RequestError{Field: "mytoken", Reason: "the token behind an SSH key cannot be transferred"}
+	}
 	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err

@@ -102,20 +102,28 @@ var badValues = map[string]map[string][]raw{
 		"mom_ids": {`1`, `{}`, `[1]`, `[null]`, `["x"]`, `[""]`, `["children@"]`, `["children@x"]`, `"x"`, `["this"` + raw(strings.Repeat(`,"this"`, 100)) + `]`},
 	},
 	"settings/grants": {"grant_type": {`"nonsense"`, `""`, `1`, `[]`}},
+	"settings/grants/ssh": {
+		"ssh_key":      {`1`, `[]`, `{}`, `""`, `"ssh-dss AAAA"`, `"x"`, `"` + raw(strings.Repeat("x", 20_000)) + `"`},
+		"ssh_key_fp":   {`1`, `[]`, `{}`},
+		"name":         {`1`, `[]`, `"\u0007"`, `"a\nb"`, `"` + raw(strings.Repeat("x", 65)) + `"`},
+		"capabilities": {`["nonsense"]`, `1`},
+		"restrictions": {`[{"usages_AT":0}]`, `{"include":["_/1d"]}`, `1`},
+	},
 }
 
 // TestBadInput: every member of every request refuses what it cannot mean: another type,
 // a negative, a fraction, something huge, an unknown name, a repetition, a nested null.
 func TestBadInput(t *testing.T) {
-	s := start(t, func(o *setup) {
-		o.rest.GrantSettings, o.rest.Explanations = new(rest.MemoryGrantSettings), rest.ExplainClauses
-	})
+	s := start(t, withSSH, func(o *setup) { o.rest.Explanations = rest.ExplainClauses })
+	s.settingsToken() // enables the grant
 	token := s.token(mytoken.Properties{})
+	line, _ := sshLine(t)
 	proper := map[string]m{
 		"token/my mytoken": {"grant_type": "mytoken", "mytoken": token}, "token/my oidc_flow": {"grant_type": "oidc_flow", "oidc_issuer": s.Provider.Issuer()},
 		"token/access": {"grant_type": "mytoken", "mytoken": token}, "token/revoke": {"token": s.token(mytoken.Properties{})},
 		"tokeninfo explain": {"action": "explain", "mytoken": token}, "tokeninfo event_history": {"action": "event_history", "mytoken": token},
 		"settings/grants": {"mytoken": token, "grant_type": "ssh"}, "settings/tags/x": {"mytoken": token}, "token/my/tags": {"mytoken": token, "tag": "x"},
+		"settings/grants/ssh": {"mytoken": token, "grant_type": "mytoken", "ssh_key": line},
 	}
 	for request, members := range badValues {
 		path, _, _ := strings.Cut(request, " ")
@@ -202,7 +210,7 @@ func TestBadInputNamesEveryMember(t *testing.T) {
 	for _, body := range []reflect.Type{
 		reflect.TypeFor[wire.TokenRequest](), reflect.TypeFor[wire.AccessTokenRequest](), reflect.TypeFor[wire.TransferRequest](),
 		reflect.TypeFor[wire.RevocationRequest](), reflect.TypeFor[wire.TokeninfoRequest](), reflect.TypeFor[wire.GrantSettingRequest](),
-		reflect.TypeFor[wire.TagRequest](), reflect.TypeFor[wire.TokenTagRequest](),
+		reflect.TypeFor[wire.TagRequest](), reflect.TypeFor[wire.TokenTagRequest](), reflect.TypeFor[wire.SSHKeyRequest](),
 	} {
 		for i := range body.NumField() {
 			name, _, _ := strings.Cut(body.Field(i).Tag.Get("json"), ",")

@@ -9,12 +9,18 @@ import (
 
 // token returns the mytoken of a request: from the body, else from the Authorization
 // header, else from the cookie (protocol section 5.0.2). The cookie counts only in
-// requests of the service's own pages.
+// requests of the service's own pages. A client with an SSH key presents nothing else.
 func (c *call) token(inBody ...wire.Secret) (mytoken.Secret, error) {
 	for _, s := range inBody {
 		if !s.IsEmpty() {
+			if c.client.Key != nil {
+				return mytoken.Secret{}, errKeyAndToken
+			}
 			return c.hold(s.Secret), nil
 		}
+	}
+	if c.client.Key != nil {
+		return mytoken.Secret{}, nil
 	}
 	if s := bearer(c.r.Header.Get("Authorization")); s != "" {
 		return c.hold(mytoken.NewSecret(s)), nil

@@ -131,7 +131,7 @@ func TestD85_LongTexts(t *testing.T) {
 // TestD86_DiscoveryIsShared: many clients read the document while keys change. It lists
 // only what is served, and the endpoints without which public clients crash.
 func TestD86_DiscoveryIsShared(t *testing.T) {
-	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
+	s := start(t)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -238,7 +238,7 @@ func TestD87_InternalErrors(t *testing.T) {
 // TestD88_D89_Headers: no cache keeps a response with a token, and empty responses are
 // empty.
 func TestD88_D89_Headers(t *testing.T) {
-	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
+	s := start(t)
 	token := s.token(mytoken.Properties{})
 	for _, r := range []*reply{
 		s.access(token, nil), s.derive(token, nil), s.introspect(token), s.post("/api/v0/token/transfer", m{"mytoken": token}),

@@ -184,7 +184,7 @@ func TestD39_D40_D41_Lifetime(t *testing.T) {
 // TestD42_D43_EveryOtherUseRotates: a token without restrictions rotates too, and the
 // response always holds the new token.
 func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
-	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
+	s := start(t)
 	var token any = s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnOther: true}})
 	header := func() []string { return []string{"Authorization", "Bearer " + token.(string)} }
 	for name, send := range map[string]func() *reply{

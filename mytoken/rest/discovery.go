@@ -2,7 +2,9 @@ package rest
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -78,6 +80,12 @@ func (h *Handler) configuration(algorithms []string) wire.Configuration {
 	}
 	if len(h.clients) > 0 {
 		cfg.IntrospectionEndpoint = h.base + pathOAuthIntrospect
+	}
+	if h.opts.SSH != nil {
+		keys := h.opts.SSH.Fingerprints()
+		for _, kind := range slices.Sorted(maps.Keys(keys)) {
+			cfg.SSHKeys = append(cfg.SSHKeys, wire.SSHHostKey{Type: kind, Fingerprint: keys[kind]})
+		}
 	}
 	for _, p := range h.issuer.Providers() {
 		up := p.Upstream

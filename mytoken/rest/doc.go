@@ -37,7 +37,7 @@
 //
 //	/.well-known/mytoken-configuration, /.well-known/openid-configuration, /jwks
 //	/api/v0/token/my, token/access, token/transfer, token/revoke, tokeninfo
-//	/api/v0/settings, settings/grants, settings/tags, token/my/tags
+//	/api/v0/settings, settings/grants, settings/grants/ssh, settings/tags, token/my/tags
 //	/api/v0/capabilities, pt (profiles and templates)
 //	/api/v0/consent/{code}                                consent by script
 //	/c/{code}, /c, /redirect/{provider}, /redirect,
@@ -48,10 +48,12 @@
 //	/oauth/introspect   introspection (RFC 7662), if Options.Clients are set
 //	/oauth/revoke       revocation (RFC 7009)
 //
-// The package does not serve the SSH grant, mail, notifications, calendars, federation, or
-// the writing of templates. Their paths answer 501 with a JSON error. The documents name
-// the endpoints of mail and notifications all the same, because public clients crash
-// without them.
+// [Handler.Command] carries out the actions of SSH clients, whose connections package sshd
+// serves. [Options.SSH] lets users register SSH keys.
+//
+// The package does not serve mail, notifications, calendars, federation, or the writing of
+// templates. Their paths answer 501 with a JSON error. The documents name the endpoints of
+// mail and notifications all the same, because public clients crash without them.
 //
 // A mytoken is no access token. Introspection describes it with the token_type N_A, and
 // with this issuer as iss and aud. A resource server that also accepts the tokens of other
@@ -147,7 +149,7 @@
 //	              Request Continue
 //	given.html    Application Token Summary Timeline Manageable
 //	home.html     Providers Manageable
-//	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
+//	consent.html  Application Address Provider ProviderName Polled SSHKey OnDemand Action Expires Name
 //	              Capabilities Tags Summary Changes Scopes Clauses RotationText Timeline Restrictions
 //	              Rotation Editor Judged Problems Style Script
 //	login.html    Providers Ended Lifetime Wanted

@@ -29,6 +29,8 @@ var (
 	errUnfinished    = errors.New("rest: the login is being finished")
 	errOtherBrowser  = errors.New("rest: the browser has no cookie of the login")
 	errUnknownClient = errors.New("rest: client not authenticated")
+	errGrantType     = errors.New("rest: the endpoint has no such grant_type")
+	errKeyAndToken   = errors.New("rest: an SSH key and a token")
 )
 
 // textExpired is what the protocol says about clauses that have all expired.
@@ -134,6 +136,10 @@ var rules = []rule{
 	sentinel(errNotFound, 404, wire.ErrorNotFound, ""),
 	sentinel(errConsentCode, 404, wire.ErrorNotFound, "consent code not valid"),
 	sentinel(errNoGrantType, 400, wire.ErrorInvalidGrant, "Unsupported grant_type"),
+	sentinel(errGrantType, 400, wire.ErrorUnsupportedGrantType, "grant_type is neither mytoken nor polling_code"),
+	sentinel(errKeyAndToken, 400, wire.ErrorInvalidRequest, "the SSH key stands for its own token, and no other one can be used"),
+	sentinel(issuer.ErrGrantDisabled, 403, wire.ErrorAccessDenied, "'ssh' grant type not enabled"),
+	sentinel(issuer.ErrKeyExists, 409, wire.ErrorInvalidRequest, "ssh key already added"),
 	sentinel(errNotBuilt, 501, wire.ErrorNotYetImplemented, ""),
 	sentinel(errCrossOrigin, 403, wire.ErrorAccessDenied, "request from another site"),
 	sentinel(errOtherBrowser, 400, wire.ErrorInvalidRequest, stateMismatch),

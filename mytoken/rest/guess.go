@@ -10,6 +10,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/budget"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
@@ -67,29 +68,29 @@ type GuessLimits struct {
 }
 
 func (g *GuessLimits) complete() error {
-	return (*rates)(g).complete("Guesses", rates{
+	return refuse("Guesses", (*budget.Rates)(g).Complete(budget.Rates{
 		PerAddress: 20, PerAddressEvery: 3 * time.Second, Overall: 1000, OverallEvery: 10 * time.Millisecond, Addresses: 1 << 16,
-	})
+	}))
 }
 
 // guessGuard enforces [GuessLimits]. It is safe for concurrent use.
 type guessGuard struct {
-	*budgets
+	*budget.Budgets
 	now func() time.Time
 
 	mu   sync.Mutex
-	good *recent[[sha256.Size]byte, time.Time]
+	good *budget.Recent[[sha256.Size]byte, time.Time]
 }
 
 func newGuessGuard(limits GuessLimits, now func() time.Time) *guessGuard {
-	return &guessGuard{budgets: newBudgets(rates(limits)), now: now, good: newRecent[[sha256.Size]byte, time.Time](limits.Addresses)}
+	return &guessGuard{Budgets: budget.New(budget.Rates(limits)), now: now, good: budget.NewRecent[[sha256.Size]byte, time.Time](limits.Addresses)}
 }
 
 // guess is a code whose look-up is admitted but has no result yet.
 type guess struct {
 	guard *guessGuard
 	code  [sha256.Size]byte
-	own   *attempt // nil for a code that is known to exist
+	own   *budget.Attempt // nil for a code that is known to exist
 }
 
 // admit decides whether a code may be looked up. The caller must then call settle.
@@ -98,7 +99,7 @@ func (g *guessGuard) admit(addr netip.Addr, code string) (*guess, error) {
 	if g.known(sum, now) {
 		return &guess{guard: g, code: sum}, nil
 	}
-	own, wait := g.budgets.admit(addr, now)
+	own, wait := g.Admit(addr, now)
 	if wait > 0 {
 		return nil, &tooManyError{what: "too many failed attempts", retry: wait}
 	}
@@ -108,7 +109,7 @@ func (g *guessGuard) admit(addr netip.Addr, code string) (*guess, error) {
 func (g *guessGuard) known(code [sha256.Size]byte, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	until, ok := g.good.get(code)
+	until, ok := g.good.Get(code)
 	return ok && now.Before(until)
 }
 
@@ -117,15 +118,15 @@ func (g *guessGuard) known(code [sha256.Size]byte, now time.Time) bool {
 func (q *guess) settle(wrong bool, goodUntil time.Time) {
 	g := q.guard
 	if q.own != nil {
-		g.budgets.settle(q.own, g.now(), wrong)
+		g.Settle(q.own, g.now(), wrong)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
 	case wrong && q.own == nil:
-		g.good.drop(q.code)
+		g.good.Drop(q.code)
 	case !wrong && !goodUntil.IsZero():
-		g.good.put(q.code, goodUntil)
+		g.good.Put(q.code, goodUntil)
 	}
 }
 
@@ -136,5 +137,5 @@ func (g *guessGuard) remember(code string, until time.Time) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.good.put(sha256.Sum256([]byte(code)), until)
+	g.good.Put(sha256.Sum256([]byte(code)), until)
 }

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/mytoken-go/sdk/internal/weburl"
+	"github.com/mytoken-go/sdk/mytoken/internal/budget"
 	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
@@ -32,7 +33,7 @@ type Handler struct {
 
 	mux       *http.ServeMux
 	guard     *guessGuard
-	logins    *budgets
+	logins    *budget.Budgets
 	unknown   unknownClients
 	warnings  warnings
 	profiles  *profile.Set
@@ -69,7 +70,7 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 		issuer: iss, opts: opts,
 		base: strings.TrimSuffix(iss.URL(), "/"), prefix: strings.TrimSuffix(u.Path, "/"),
 		origin: weburl.Origin(u), secure: u.Scheme == "https",
-		mux: http.NewServeMux(), guard: newGuessGuard(opts.Guesses, iss.Now), logins: newBudgets(rates(opts.Logins)), csrf: http.NewCrossOriginProtection(),
+		mux: http.NewServeMux(), guard: newGuessGuard(opts.Guesses, iss.Now), logins: budget.New(budget.Rates(opts.Logins)), csrf: http.NewCrossOriginProtection(),
 		clients: make(map[string][sha256.Size]byte),
 	}
 	for _, c := range opts.Clients {
@@ -88,7 +89,7 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 		return nil, fmt.Errorf("rest: Options.Templates: %w", err)
 	}
 	if h.pages, err = pages.New(pages.Config{
-		Issuer: iss, Base: h.base, Home: h.prefix + pathHome, Name: opts.Name, Managed: !opts.NoManagement, GrantSettings: opts.GrantSettings != nil,
+		Issuer: iss, Base: h.base, Home: h.prefix + pathHome, Name: opts.Name, Managed: !opts.NoManagement, SSH: opts.SSH != nil,
 		Files: opts.Pages, Logger: h.opts.Logger,
 	}); err != nil {
 		return nil, err

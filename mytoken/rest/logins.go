@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/mytoken-go/sdk/mytoken/internal/budget"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
@@ -39,19 +40,19 @@ type LoginLimits struct {
 }
 
 func (l *LoginLimits) complete() error {
-	return (*rates)(l).complete("Logins", rates{
+	return refuse("Logins", (*budget.Rates)(l).Complete(budget.Rates{
 		PerAddress: 60, PerAddressEvery: 2 * time.Second, Overall: 600, OverallEvery: 50 * time.Millisecond, Addresses: 1 << 16,
-	})
+	}))
 }
 
 // admitLogin counts the start of a login.
 func (c *call) admitLogin() error {
 	now := c.issuer.Now()
-	own, wait := c.logins.admit(c.client.Address, now)
+	own, wait := c.logins.Admit(c.client.Address, now)
 	if wait > 0 {
 		return &tooManyError{what: fmt.Sprintf("too many logins are being started: try again in %d s", seconds(wait)), retry: wait}
 	}
-	c.logins.settle(own, now, true)
+	c.logins.Settle(own, now, true)
 	return nil
 }
 

@@ -103,7 +103,7 @@ func TestManageTransferCode(t *testing.T) {
 // TestManageCreateInvalid: the form comes back with a message and keeps all input. No
 // token is created.
 func TestManageCreateInvalid(t *testing.T) {
-	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
+	s := start(t)
 	b := s.manager("alice")
 	for name, c := range map[string]struct {
 		change  func(*form)
@@ -159,13 +159,14 @@ func TestManageCreateInvalid(t *testing.T) {
 
 // TestManageOffersWhatIsServed: the form offers no capability that has no effect here.
 func TestManageOffersWhatIsServed(t *testing.T) {
-	always := "AT create_mytoken tokeninfo tokeninfo:introspect tokeninfo:history tokeninfo:subtokens tokeninfo:tags " +
-		"manage_mytokens manage_mytokens:list manage_mytokens:revoke manage_mytokens:history manage_mytokens:tags settings read@settings "
-	for want, settings := range map[string]rest.GrantSettings{
-		always + "settings:tags read@settings:tags":                                      nil,
-		always + "settings:grants read@settings:grants settings:tags read@settings:tags": new(rest.MemoryGrantSettings),
+	settings := "AT create_mytoken tokeninfo tokeninfo:introspect tokeninfo:history tokeninfo:subtokens tokeninfo:tags " +
+		"manage_mytokens manage_mytokens:list manage_mytokens:revoke manage_mytokens:history manage_mytokens:tags settings read@settings " +
+		"settings:grants read@settings:grants"
+	tags := " settings:tags read@settings:tags"
+	for want, server := range map[string]rest.SSHServer{
+		settings + tags: nil, settings + " settings:grants:ssh read@settings:grants:ssh" + tags: sshServer(),
 	} {
-		s := start(t, func(o *setup) { o.rest.GrantSettings = settings })
+		s := start(t, func(o *setup) { o.rest.SSH = server })
 		var got []string
 		for _, box := range regexp.MustCompile(`name="capabilities" value="([^"]+)"`).FindAllStringSubmatch(s.manager("alice").page("/manage/create").text, -1) {
 			got = append(got, box[1])

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -48,9 +47,11 @@ var newestClient = []clientRequest{
 	{"settings grants list", "GET", "grant_type_endpoint", "", noBody, 200, []string{"grant_types"}},
 	{"settings grants enable", "POST", "grant_type_endpoint", "", `{"grant_type":"ssh"}`, 201, nil},
 	{"settings grants disable", "DELETE", "grant_type_endpoint", "", `{"grant_type":"ssh"}`, 204, nil},
-	{"settings grants ssh list", "GET", "grant_type_endpoint", "/ssh", noBody, 501, nil},
-	{"settings grants ssh add", "POST", "grant_type_endpoint", "/ssh", `{"grant_type":"mytoken","mytoken":"{token}","ssh_key":"ssh-ed25519 AAAA","name":"laptop"}`, 501, nil},
-	{"settings grants ssh delete", "DELETE", "grant_type_endpoint", "/ssh", `{"mytoken":"{token}","ssh_key_fp":"SHA256:x"}`, 501, nil},
+	{"settings grants enable, for SSH keys", "POST", "grant_type_endpoint", "", `{"grant_type":"ssh"}`, 201, nil},
+	{"settings grants ssh list", "GET", "grant_type_endpoint", "/ssh", noBody, 200, []string{"grant_enabled", "ssh_keys"}},
+	{"settings grants ssh add", "POST", "grant_type_endpoint", "/ssh", `{"grant_type":"mytoken","mytoken":"{token}","ssh_key":"{key}","name":"laptop"}`, 200, []string{"consent_uri", "polling_code", "expires_in", "interval"}},
+	{"settings grants ssh add, unreadable", "POST", "grant_type_endpoint", "/ssh", `{"grant_type":"mytoken","mytoken":"{token}","ssh_key":"ssh-ed25519 AAAA","name":"laptop"}`, 400, nil},
+	{"settings grants ssh delete", "DELETE", "grant_type_endpoint", "/ssh", `{"mytoken":"{token}","ssh_key_fp":"SHA256:x"}`, 204, nil},
 
 	{"notifications list", "GET", "notifications_endpoint", "", noBody, 501, nil},
 	{"notifications create", "POST", "notifications_endpoint", "", `{"mytoken":"{token}","notification_type":"mail","notification_classes":["expiration"],"include_children":false,"user_wide":false,"tags":["a"]}`, 501, nil},
@@ -82,12 +83,13 @@ var newestClient = []clientRequest{
 // makes the client fail: it finds each endpoint before it sends anything, decodes every body,
 // and shows both members of an error. What is not served counts and changes nothing.
 func TestNewestClient(t *testing.T) {
-	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
+	s := start(t, withSSH)
 	for _, c := range newestClient {
 		t.Run(c.command, func(t *testing.T) {
 			issued := s.issued("alice", mytoken.Properties{Restrictions: restriction.List{{UsagesAT: restriction.Usages(9), UsagesOther: restriction.Usages(9)}}})
 			token, other := issued.Token.Reveal(), s.child(issued, mytoken.Properties{})
-			fill := strings.NewReplacer("{token}", token, "{mom}", other.ID.String())
+			line, _ := sshLine(t)
+			fill := strings.NewReplacer("{key}", line, "{token}", token, "{mom}", other.ID.String())
 			header := []string{"Authorization", "Bearer " + token, "Content-Type", "application/json"}
 			if c.body == noBody {
 				header[3] = ""

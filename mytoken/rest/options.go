@@ -133,9 +133,10 @@ type Options struct {
 	Explanations ExplanationLevel
 	// Clients may use the standard introspection endpoint. Empty means no endpoint.
 	Clients []Client
-	// GrantSettings stores which grant types users enabled (protocol section 5.10). If it
-	// is nil, requests to change one get status 501.
-	GrantSettings GrantSettings
+	// SSH is the SSH server whose clients the handler serves with [Handler.Command], such as
+	// one of package sshd. Users then register SSH keys (protocol section 5.11), and
+	// discovery lists the host keys. Nil means none: the paths answer 501.
+	SSH SSHServer
 	// Guest serves an OpenID provider for guests below /api/v0/guests/; see package
 	// oidcupstream/guest. Nil means none.
 	Guest http.Handler
@@ -174,6 +175,14 @@ var ErrOptions = errors.New("rest: invalid options")
 
 func badOption(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrOptions, fmt.Sprintf(format, args...))
+}
+
+// refuse names the option that an error is about.
+func refuse(option string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return badOption("%s: %v", option, err)
 }
 
 // complete checks the options and fills in defaults.

@@ -72,7 +72,6 @@ func startStore(t testing.TB, changes ...func(*setup)) *storeService {
 	s := start(t, append([]func(*setup){oneLog, trustsTheApp, func(o *setup) {
 		o.Store, o.level = faulty, slog.LevelInfo
 		o.rest.Clients = []rest.Client{{ID: "service", Secret: mytoken.NewSecret("password-of-the-service-0123456789")}}
-		o.rest.GrantSettings = new(rest.MemoryGrantSettings)
 	}}, changes...)...)
 	return &storeService{s, faulty}
 }

@@ -49,6 +49,7 @@ const (
 	pathConsentAPI          = "/api/v0/consent"
 	pathSettingsTags        = "/api/v0/settings/tags"
 	pathTokenTags           = "/api/v0/token/my/tags"
+	pathSettingsSSH         = "/api/v0/settings/grants/ssh"
 	pathProfiles            = "/api/v0/pt"
 	pathGuests              = "/api/v0/guests"
 	pathOAuthToken          = "/oauth/token"
@@ -75,7 +76,6 @@ const (
 // do not find the endpoint that a command needs (protocol section 13).
 var notBuilt = []struct{ path, what string }{
 	{"/.well-known/openid-federation", "federation"},
-	{"/api/v0/settings/grants/ssh", "the SSH grant"},
 	{pathSettingsEmail, notBuiltMail},
 	{pathSettingsEmail + "/{rest...}", notBuiltMail},
 	{pathNotifications, notBuiltNotifications},
@@ -113,6 +113,7 @@ func (h *Handler) routes() []*route {
 		{path: pathSettingsGrants, methods: methods{
 			http.MethodGet: serve(grantsList), http.MethodPost: serve(grantsEnable), http.MethodDelete: serve(grantsDisable),
 		}},
+		{path: pathSettingsSSH, methods: h.sshMethods()},
 		{path: pathSettingsTags, methods: get(serve(tagsList))},
 		{path: pathSettingsTags + "/{tag}", methods: methods{
 			http.MethodPost: serve(tagCreate), http.MethodPut: serve(tagUpdate), http.MethodDelete: serve(tagDelete),
@@ -161,11 +162,7 @@ func (h *Handler) routes() []*route {
 		list = append(list, &route{path: pathGuests + "/", raw: http.StripPrefix(h.prefix+pathGuests, h.opts.Guest)})
 	}
 	for _, n := range notBuilt {
-		all := make(methods)
-		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-			all[method] = missing(n.what)
-		}
-		list = append(list, &route{path: n.path, methods: all})
+		list = append(list, &route{path: n.path, methods: allMissing(n.what)})
 	}
 	return list
 }
@@ -176,6 +173,15 @@ func withWrites(m methods) methods {
 		m[method] = missing("writing templates")
 	}
 	return m
+}
+
+// allMissing answers 501 to every method.
+func allMissing(what string) methods {
+	all := make(methods)
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		all[method] = missing(what)
+	}
+	return all
 }
 
 // missing answers 501 with a sentence. Public clients show it to their users.

@@ -30,7 +30,7 @@ var scenarios = map[string][]func(*setup){
 	}},
 	"explanations": {func(o *setup) { o.rest.Explanations = rest.ExplainClauses }},
 	"guests":       {withGuests},
-	"settings":     {func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) }},
+	"ssh-keys":     {withSSH},
 	"profiles": {func(o *setup) {
 		o.rest.Templates = fstest.MapFS{
 			"grid/restrictions/site.json": {Data: []byte(`{"include":["_/1d"],"hosts":["192.0.2.0/24"]}`)},

@@ -102,17 +102,22 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn hand
 	c.log(a.status, err, h.issuer.Now().Sub(started))
 }
 
-// protect calls fn, with the facts about the request, and turns a panic into an error.
+// protect calls fn, with the facts about the request.
 func (c *call) protect(fn handle) (*answer, error) {
 	if len(c.r.Header.Values("Authorization")) > 1 {
 		return nil, badRequest("more than one Authorization header")
 	}
-	a, err := rescue.Call(func() (*answer, error) {
+	return c.carryOut(func(c *call) (*answer, error) {
 		if c.opts.Values != nil {
 			c.client.Values = c.opts.Values(c.r)
 		}
 		return fn(c)
 	})
+}
+
+// carryOut calls fn and turns a panic into an error.
+func (c *call) carryOut(fn handle) (*answer, error) {
+	a, err := rescue.Call(func() (*answer, error) { return fn(c) })
 	if p, ok := errors.AsType[*rescue.Panic](err); ok && p.Value == http.ErrAbortHandler {
 		panic(p.Value)
 	}

@@ -1,12 +1,9 @@
 package rest
 
 import (
-	"context"
+	"errors"
 	"net/http"
-	"slices"
-	"sync"
 
-	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
@@ -22,105 +19,41 @@ func settings(c *call) (*answer, error) {
 	}), nil
 }
 
-// GrantSetting says whether a user enabled a grant type.
-type GrantSetting struct {
-	GrantType string // as the protocol names it, such as "oidc_flow"
-	Enabled   bool
-}
-
-// GrantSettings stores which grant types users enabled or disabled (protocol section
-// 5.10). The subject is the user: the "sub" claim of the user's mytokens. An error fails
-// the request. An implementation must be safe for concurrent use.
-type GrantSettings interface {
-	// Grants returns every setting that the user has ever made, in a fixed order.
-	Grants(ctx context.Context, subject string) ([]GrantSetting, error)
-	// SetGrant stores a setting. It must be durable when SetGrant returns.
-	SetGrant(ctx context.Context, subject string, s GrantSetting) error
-}
-
-// grantTypes are the grant types that users may enable and disable.
-var grantTypes = []string{wire.GrantMytoken, wire.GrantOIDCFlow, wire.GrantPollingCode, wire.GrantTransferCode, wire.GrantSSH}
-
-// authorize checks that the token of a request may use the settings, and records the use.
-func (c *call) authorize(inBody wire.Secret, needs capability.Capability, event, comment string) (*issuer.Authorized, error) {
-	token, err := c.token(inBody)
-	if err != nil {
-		return nil, err
-	}
-	return c.issuer.Authorize(c.ctx(), issuer.AuthorizeRequest{Token: token, Needs: needs, Event: event, Comment: comment, Client: c.client})
-}
-
 func grantsList(c *call, req *wire.GrantSettingRequest) (*answer, error) {
-	by, err := c.authorize(req.Mytoken, capability.ReadSettingsGrants, wire.EventGrantsListed, "")
+	token, err := c.token(req.Mytoken)
 	if err != nil {
 		return nil, err
 	}
-	body := wire.GrantSettings{TokenUpdate: c.update(by.Update)}
-	if c.opts.GrantSettings != nil {
-		all, err := c.opts.GrantSettings.Grants(c.ctx(), by.Claims.Subject())
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range all {
-			body.GrantTypes = append(body.GrantTypes, wire.GrantSetting(s))
-		}
+	got, err := c.issuer.GrantSettings(c.ctx(), issuer.SettingsRequest{Token: token, Client: c.client})
+	if err != nil {
+		return nil, err
+	}
+	body := wire.GrantSettings{TokenUpdate: c.update(got.Update)}
+	for _, s := range got.List {
+		body.GrantTypes = append(body.GrantTypes, wire.GrantSetting(s))
 	}
 	return ok(body), nil
 }
 
 func grantsEnable(c *call, req *wire.GrantSettingRequest) (*answer, error) {
-	return setGrant(c, req, true, wire.EventGrantEnabled, http.StatusCreated)
+	return setGrant(c, req, true, http.StatusCreated)
 }
 
 func grantsDisable(c *call, req *wire.GrantSettingRequest) (*answer, error) {
-	return setGrant(c, req, false, wire.EventGrantDisabled, http.StatusNoContent)
+	return setGrant(c, req, false, http.StatusNoContent)
 }
 
-func setGrant(c *call, req *wire.GrantSettingRequest, enabled bool, event string, status int) (*answer, error) {
-	if c.opts.GrantSettings == nil {
-		return nil, errNotBuilt
-	}
-	if !slices.Contains(grantTypes, req.GrantType) {
-		return nil, badRequest("no valid 'grant_type' found")
-	}
-	by, err := c.authorize(req.Mytoken, capability.SettingsGrants, event, req.GrantType)
-	if err != nil {
+func setGrant(c *call, req *wire.GrantSettingRequest, enabled bool, status int) (*answer, error) {
+	set := issuer.GrantRequest{GrantSetting: issuer.GrantSetting{GrantType: req.GrantType, Enabled: enabled}, Client: c.client}
+	var err error
+	if set.Token, err = c.token(req.Mytoken); err != nil {
 		return nil, err
 	}
-	s := GrantSetting{GrantType: req.GrantType, Enabled: enabled}
-	if err := c.opts.GrantSettings.SetGrant(c.ctx(), by.Claims.Subject(), s); err != nil {
+	update, err := c.issuer.SetGrant(c.ctx(), set)
+	if unknown, ok := errors.AsType[*issuer.RequestError](err); ok && unknown.Field == "grant_type" {
+		return nil, &told{err, "no valid 'grant_type' found"}
+	} else if err != nil {
 		return nil, err
 	}
-	return c.updated(status, by.Update), nil
-}
-
-// MemoryGrantSettings keeps settings in memory, for tests and for services that may lose
-// them. The zero value is empty and ready to use. It is safe for concurrent use.
-type MemoryGrantSettings struct {
-	mu     sync.Mutex
-	byUser map[string][]GrantSetting
-}
-
-// Grants implements [GrantSettings].
-func (m *MemoryGrantSettings) Grants(_ context.Context, subject string) ([]GrantSetting, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.byUser[subject]), nil
-}
-
-// SetGrant implements [GrantSettings].
-func (m *MemoryGrantSettings) SetGrant(_ context.Context, subject string, s GrantSetting) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.byUser == nil {
-		m.byUser = make(map[string][]GrantSetting)
-	}
-	all := m.byUser[subject]
-	at := slices.IndexFunc(all, func(have GrantSetting) bool { return have.GrantType == s.GrantType })
-	if at < 0 {
-		m.byUser[subject] = append(all, s)
-	} else {
-		all[at] = s
-	}
-	return nil
+	return c.updated(status, update), nil
 }

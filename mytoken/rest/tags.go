@@ -44,28 +44,32 @@ func tagsList(c *call, req *wire.TagRequest) (*answer, error) {
 }
 
 func tagCreate(c *call, req *wire.TagRequest) (*answer, error) {
-	return c.changeTag(req, issuer.TagRequest{Color: req.Color}, "create a tag", c.issuer.CreateTag)
+	return c.changeTag(req.Mytoken, issuer.TagRequest{Name: c.r.PathValue("tag"), Color: req.Color}, "create a tag", c.issuer.CreateTag)
 }
 
 func tagUpdate(c *call, req *wire.TagRequest) (*answer, error) {
-	if strings.TrimSpace(req.Tag) == "" && req.Color == "" {
-		return nil, errNoTagChange
-	}
-	return c.changeTag(req, issuer.TagRequest{NewName: req.Tag, Color: req.Color}, "update a tag", c.issuer.UpdateTag)
+	return c.updateTag(req.Mytoken, issuer.TagRequest{Name: c.r.PathValue("tag"), NewName: req.Tag, Color: req.Color})
 }
 
 func tagDelete(c *call, req *wire.TagRequest) (*answer, error) {
-	return c.changeTag(req, issuer.TagRequest{}, "delete a tag", c.issuer.DeleteTag)
+	return c.changeTag(req.Mytoken, issuer.TagRequest{Name: c.r.PathValue("tag")}, "delete a tag", c.issuer.DeleteTag)
 }
 
-// changeTag changes the tag that the path names.
-func (c *call) changeTag(req *wire.TagRequest, change issuer.TagRequest, operation string, do tagChange[issuer.TagRequest]) (*answer, error) {
-	change.Name, change.Client = strings.TrimSpace(c.r.PathValue("tag")), c.client
+func (c *call) updateTag(inBody wire.Secret, change issuer.TagRequest) (*answer, error) {
+	if strings.TrimSpace(change.NewName) == "" && change.Color == "" {
+		return nil, errNoTagChange
+	}
+	return c.changeTag(inBody, change, "update a tag", c.issuer.UpdateTag)
+}
+
+// changeTag changes the tag with the name in change.
+func (c *call) changeTag(inBody wire.Secret, change issuer.TagRequest, operation string, do tagChange[issuer.TagRequest]) (*answer, error) {
+	change.Name, change.Client = strings.TrimSpace(change.Name), c.client
 	if change.Name == "" {
 		return nil, errNoTag
 	}
 	var err error
-	if change.Token, err = c.token(req.Mytoken); err != nil {
+	if change.Token, err = c.token(inBody); err != nil {
 		return nil, err
 	}
 	if change.ID, err = c.useID(operation, change.Name, change.NewName, change.Color); err != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -64,11 +63,7 @@ func startLogin(c *call, req *wire.TokenRequest) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.LoginResponse{
-		ConsentURI:  c.consentURI(native.ConsentCode),
-		PollingCode: wire.Secret{Secret: c.issuer.MarkCode(native.PollingCode)},
-		ExpiresIn:   c.secondsUntil(native.Expires), Interval: int64(native.Interval / time.Second),
-	}), nil
+	return ok(c.loginResponse(native)), nil
 }
 
 func (c *call) consentURI(code mytoken.Secret) string {

@@ -301,6 +301,7 @@ var volatile = []struct {
 	{"mom", regexp.MustCompile(`((?:[A-Za-z0-9+/]|&#43;){86}==)`)},
 	{"momurl", regexp.MustCompile(`id=([A-Za-z0-9_-]{86})`)},
 	{"short", regexp.MustCompile(`([A-Za-z]{64})`)},
+	{"user", regexp.MustCompile(`"ssh_user":"([A-Za-z]{16})"`)},
 	{"polling", regexp.MustCompile(`"polling_code":"([^"]+)"`)},
 	{"transfer", regexp.MustCompile(`"transfer_code":"([^"]+)"`)},
 	{"transfer", regexp.MustCompile(`id="code" value="([^"]+)"`)},

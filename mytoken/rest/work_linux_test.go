@@ -124,7 +124,6 @@ func TestWorkIsLinear(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.rest.Clients = []rest.Client{{ID: "c", Secret: mytoken.NewSecret("0123456789abcdef")}}
 		o.rest.TrustUnixPeers, o.rest.MaxBody = true, 8<<20
-		o.rest.GrantSettings = new(rest.MemoryGrantSettings)
 		o.wrap = func(h http.Handler) http.Handler { handler = h; return h }
 	})
 	token := s.issued("alice", mytoken.Properties{Capabilities: everything}).Token.Reveal()

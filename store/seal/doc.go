@@ -9,8 +9,8 @@
 //     under a server key. [Ring.SealWith] seals in two layers. The key of the inner layer
 //     is a [DataKey], or a [Secret] made from a token or a code. Neither the database nor
 //     the server has that key.
-//   - [Ring.Lookup] and [ShortTokenID] turn codes and short tokens into the ids under
-//     which they are stored.
+//   - [Ring.Lookup], [ShortTokenID] and [SSHKeyID] turn codes, short tokens and SSH keys
+//     into the ids under which they are stored.
 //   - [Rewrap] puts everything in a store under a new server key, while requests run.
 //   - A service that has to keep whole tokens, such as a launcher with a queue of jobs,
 //     puts them into a [Box], under a key of its own.
@@ -83,6 +83,8 @@
 //	               HKDF(salt none, secret, "mytoken seal v1 secret: " ‖ purpose, 32)
 //	look-up id     HMAC-SHA256(look-up key, ticket kind (1 byte) ‖ code)
 //	short token id SHA-256(short token)
+//	SSH key id     SHA-256(f("mytoken seal v1 ssh key") ‖ f(fingerprint) ‖ f(SSH user)),
+//	               where f(s) is the length of s in bytes (8 bytes), and s
 //
 // The text of a Key is "mytoken-seal-key-1-", followed by the URL-safe base64, without
 // padding, of its 32 bytes and the first four bytes of its id.

@@ -74,6 +74,9 @@ const (
 	// PurposeTicketPayload opens the payload of a ticket at [store.TicketPayloadPlace]
 	// with its code or short token.
 	PurposeTicketPayload Purpose = "ticket payload v1"
+	// PurposeSSHKey opens the payload of an SSH key at [store.TicketPayloadPlace] with the
+	// name of the SSH user.
+	PurposeSSHKey Purpose = "ssh key v1"
 )
 
 // Secret is a key made from a compact token, a short token, or a code that somebody

@@ -3,6 +3,7 @@ package seal
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
 
 	"github.com/mytoken-go/sdk/store"
 )
@@ -17,9 +18,10 @@ const MinShortToken = 32
 // the database could find the codes by trying them all.
 //
 // Lookup returns no id for a nil or zero Ring, for an empty code, for kind 0, and for
-// short tokens, which have a [ShortTokenID]. ResolveTicket finds no ticket without an id.
+// short tokens and SSH keys, which have a [ShortTokenID] and an [SSHKeyID]. ResolveTicket
+// finds no ticket without an id.
 func (r *Ring) Lookup(kind store.TicketKind, code string) []store.TicketID {
-	if r == nil || code == "" || kind == 0 || kind == store.TicketShort {
+	if r == nil || code == "" || kind == 0 || kind == store.TicketShort || kind == store.TicketSSHKey {
 		return nil
 	}
 	message := append([]byte{byte(kind)}, code...)
@@ -40,4 +42,25 @@ func ShortTokenID(short string) store.TicketID {
 		return store.TicketID{}
 	}
 	return sha256.Sum256([]byte(short))
+}
+
+// MinSSHUser is the least length of an SSH user, in bytes (protocol section 5.11). An SSH
+// user has to be hard to guess: it opens the token behind an SSH key, and [SSHKeyID] uses
+// no key of the server.
+const MinSSHUser = 16
+
+// SSHKeyID returns the id under which the token behind an SSH key is stored. It depends
+// on the fingerprint of the key and on the secret name of the SSH user, and stays the
+// same when keys of the server are replaced. It returns the zero id, which no store
+// accepts, if the fingerprint is empty or the user is shorter than [MinSSHUser].
+func SSHKeyID(fingerprint, user string) store.TicketID {
+	if fingerprint == "" || len(user) < MinSSHUser {
+		return store.TicketID{}
+	}
+	h := sha256.New()
+	for _, field := range []string{"mytoken seal v1 ssh key", fingerprint, user} {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(field))))
+		h.Write([]byte(field))
+	}
+	return store.TicketID(h.Sum(nil))
 }

@@ -52,6 +52,7 @@ func TestLookupOfNothing(t *testing.T) {
 	assert.Empty(t, r.Lookup(store.TicketState, ""))
 	assert.Empty(t, r.Lookup(0, "code"))
 	assert.Empty(t, r.Lookup(store.TicketShort, strings.Repeat("s", 64)))
+	assert.Empty(t, r.Lookup(store.TicketSSHKey, strings.Repeat("s", 64)))
 }
 
 func TestShortTokenID(t *testing.T) {
@@ -60,4 +61,21 @@ func TestShortTokenID(t *testing.T) {
 	assert.NotEqual(t, seal.ShortTokenID(short), seal.ShortTokenID(short+"s"))
 	assert.True(t, seal.ShortTokenID(short[1:]).IsZero(), "can be guessed")
 	assert.True(t, seal.ShortTokenID("").IsZero())
+}
+
+// TestSSHKeyID: the id is a hash of both parts, and each byte belongs to one of them.
+func TestSSHKeyID(t *testing.T) {
+	const fingerprint, user = "SHA256:abc", "0123456789abcdef"
+	// Written out, so that the format cannot change unnoticed.
+	want := sha256.Sum256([]byte("\x00\x00\x00\x00\x00\x00\x00\x17mytoken seal v1 ssh key" +
+		"\x00\x00\x00\x00\x00\x00\x00\x0aSHA256:abc\x00\x00\x00\x00\x00\x00\x00\x100123456789abcdef"))
+	assert.Equal(t, store.TicketID(want), seal.SSHKeyID(fingerprint, user))
+	seen := map[store.TicketID]string{}
+	for _, pair := range [][2]string{{fingerprint, user}, {fingerprint + "0", user[1:] + "g"}, {fingerprint, user + "g"}, {fingerprint + "0", user}, {user, fingerprint + "012345"}} {
+		id := seal.SSHKeyID(pair[0], pair[1])
+		assert.Empty(t, seen[id], "%q", pair)
+		seen[id] = pair[0] + pair[1]
+	}
+	assert.True(t, seal.SSHKeyID(fingerprint, user[1:]).IsZero(), "can be guessed")
+	assert.True(t, seal.SSHKeyID("", user).IsZero())
 }

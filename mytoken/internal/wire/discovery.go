@@ -25,12 +25,20 @@ type Configuration struct {
 	TokenEndpoint          string     `json:"token_endpoint"` // of access tokens, for oidc-agent
 	IntrospectionEndpoint  string     `json:"introspection_endpoint,omitempty"`
 	AuthorizationServerURI string     `json:"oauth_authorization_server,omitempty"` // address of the metadata (RFC 8414)
+	// SSHKeys are the host keys of the SSH server, if one is served.
+	SSHKeys []SSHHostKey `json:"ssh_keys,omitempty"`
 	// IdempotencyKeySupported says that a request with [HeaderIdempotencyKey] can be
 	// repeated, an extension.
 	IdempotencyKeySupported bool `json:"idempotency_key_supported,omitempty"`
 	// IDTokenAlgorithms are the algorithms of the keys, the active one first, under the name
 	// that OpenID Connect libraries read. Without it they expect RS256 alone.
 	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported,omitempty"`
+}
+
+// SSHHostKey is a host key of the SSH server in the discovery document.
+type SSHHostKey struct {
+	Type        string `json:"type"`
+	Fingerprint string `json:"fingerprint"`
 }
 
 // Provider is an OpenID provider in the discovery document.

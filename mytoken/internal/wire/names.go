@@ -58,9 +58,19 @@ const (
 	CookieTransferCode = "mytoken-transfercode"
 )
 
-// The events of the user settings (protocol section 7.2).
+// The actions of the SSH server (protocol section 5.12).
 const (
-	EventGrantsListed  = "settings_grants_listed"
-	EventGrantEnabled  = "settings_grant_enabled"
-	EventGrantDisabled = "settings_grant_disabled"
+	SSHAccessToken = "AT"
+	SSHMytoken     = "MT"
+	SSHIntrospect  = "introspect"
+	SSHHistory     = "history"
+	SSHSubtokens   = "list-subtokens"
+	SSHList        = "list-all-mytokens"
+	SSHRevoke      = "revoke"
+	SSHTags        = "tags-list"
+	SSHTagCreate   = "tag-create"
+	SSHTagUpdate   = "tag-update"
+	SSHTagDelete   = "tag-delete"
+	SSHTagAdd      = "add-tag"
+	SSHTagRemove   = "remove-tag"
 )

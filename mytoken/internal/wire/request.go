@@ -96,6 +96,13 @@ type TagRequest struct {
 	Color   string `json:"color,omitempty"`
 }
 
+// SSHTagRequest is the data of the SSH actions for the user's tags (protocol section 5.12).
+type SSHTagRequest struct {
+	Tag   string `json:"tag"`
+	Color string `json:"color,omitempty"`
+	Name  string `json:"name,omitempty"` // the new one
+}
+
 // TokenTagRequest is the body of the endpoint for the tags of a token.
 type TokenTagRequest struct {
 	Mytoken         Secret `json:"mytoken,omitempty"`
@@ -108,6 +115,19 @@ type TokenTagRequest struct {
 type TokenTag struct {
 	Tag             string `json:"tag"`
 	IncludeChildren bool   `json:"include_children,omitzero"`
+}
+
+// SSHKeyRequest is the body of the endpoint for SSH keys (protocol section 5.11).
+type SSHKeyRequest struct {
+	GrantType       string         `json:"grant_type"`
+	Mytoken         Secret         `json:"mytoken,omitempty"`
+	Key             string         `json:"ssh_key,omitempty"`    // one line as in authorized_keys
+	Fingerprint     string         `json:"ssh_key_fp,omitempty"` // of the key to delete
+	Name            string         `json:"name,omitempty"`
+	Restrictions    jsontext.Value `json:"restrictions,omitzero"`
+	Capabilities    jsontext.Value `json:"capabilities,omitzero"`
+	ApplicationName string         `json:"application_name,omitempty"`
+	PollingCode     Secret         `json:"polling_code,omitempty"`
 }
 
 // ConsentDecision is what the consent page's script sends when the user agrees (protocol

@@ -189,6 +189,33 @@ type GrantSetting struct {
 	Enabled   bool   `json:"enabled"`
 }
 
+// SSHKeys is the list of SSH keys (protocol section 5.11). Keys is null if there are none.
+type SSHKeys struct {
+	GrantEnabled bool           `json:"grant_enabled"`
+	Keys         []SSHKey       `json:"ssh_keys"`
+	TokenUpdate  *TokenResponse `json:"token_update,omitempty"`
+}
+
+// SSHKey describes an SSH key of a user. The times are Unix seconds.
+type SSHKey struct {
+	Name        string `json:"name,omitempty"`
+	Fingerprint string `json:"ssh_key_fp"`
+	Created     int64  `json:"created"`
+	LastUsed    int64  `json:"last_used,omitzero"`
+}
+
+// SSHKeyLogin starts the login for an SSH key.
+type SSHKeyLogin struct {
+	LoginResponse
+	TokenUpdate *TokenResponse `json:"token_update,omitempty"`
+}
+
+// NewSSHKey says how to use an SSH key that was stored.
+type NewSSHKey struct {
+	User       Secret `json:"ssh_user"`
+	HostConfig Secret `json:"ssh_host_config"` // names the user
+}
+
 // Template is a profile or template (protocol section 5.14).
 type Template struct {
 	ID      string         `json:"id"`

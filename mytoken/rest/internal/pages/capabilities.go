@@ -45,10 +45,10 @@ func (p *Pages) served(nodes []capability.Node) []capability.Node {
 	var out []capability.Node
 	for _, n := range nodes {
 		switch n.Capability {
-		case capability.TokeninfoNotify, capability.ManageMytokensNotify, capability.SettingsGrantsSSH, capability.SettingsEmail:
+		case capability.TokeninfoNotify, capability.ManageMytokensNotify, capability.SettingsEmail:
 			continue // package rest does not serve these
-		case capability.SettingsGrants:
-			if !p.cfg.GrantSettings {
+		case capability.SettingsGrantsSSH:
+			if !p.cfg.SSH {
 				continue
 			}
 		}

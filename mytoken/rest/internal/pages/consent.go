@@ -96,6 +96,7 @@ func (f *ConsentForm) Page() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	page.SSHKey = legible.Show(asked.SSHKey)
 	page.Application, page.Address, page.Polled, page.Expires = legible.Show(asked.Application), asked.Address, asked.Polled, asked.Expires
 	page.Action, page.Name, page.Problems = f.action, legible.Show(f.Properties.Name), f.problems
 	page.Capabilities = choices(asked.Properties.Capabilities, f.Properties.Capabilities)

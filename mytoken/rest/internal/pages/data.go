@@ -76,6 +76,7 @@ type consentPage struct {
 	// Polled says that the token goes to the program that asks, possibly on another
 	// device. Otherwise it goes to this browser.
 	Polled bool
+	SSHKey string // fingerprint of the SSH key that alone gets the token; empty: it is for none
 	// OnDemand says that a program with a token shows the page before it requests a child
 	// (protocol section 5.18.3). The program defines the functions approve and cancel for
 	// the buttons.

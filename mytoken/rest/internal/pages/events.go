@@ -6,7 +6,6 @@ import (
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
@@ -43,9 +42,12 @@ var eventTexts = map[string]string{
 	issuer.EventTagAddedOther:       "Another token got a tag with it",
 	issuer.EventTagRemoved:          "It lost a tag",
 	issuer.EventTagRemovedOther:     "Another token lost a tag with it",
-	wire.EventGrantsListed:          "The enabled ways of obtaining tokens were read",
-	wire.EventGrantEnabled:          "A way of obtaining tokens was enabled",
-	wire.EventGrantDisabled:         "A way of obtaining tokens was disabled",
+	issuer.EventGrantsListed:        "The enabled ways of obtaining tokens were read",
+	issuer.EventGrantEnabled:        "A way of obtaining tokens was enabled",
+	issuer.EventGrantDisabled:       "A way of obtaining tokens was disabled",
+	issuer.EventSSHKeysListed:       "Your SSH keys were listed",
+	issuer.EventSSHKeyAdded:         "An SSH key was registered",
+	issuer.EventSSHKeyDeleted:       "An SSH key was deleted",
 }
 
 // createdTexts say how a token came to be, by the comment of the protocol.

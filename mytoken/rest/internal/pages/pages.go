@@ -37,8 +37,8 @@ type Config struct {
 	Name   string // of the service
 	// Managed says that the service has pages on which users manage their tokens.
 	Managed bool
-	// GrantSettings says that users can choose which grant types are enabled.
-	GrantSettings bool
+	// SSH says that users can register SSH keys.
+	SSH bool
 	// Files replace built-in files of the same name. Nil means none.
 	Files  fs.FS
 	Logger *slog.Logger

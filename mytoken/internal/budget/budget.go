@@ -1,7 +1,9 @@
-package rest
+// Package budget limits how often clients may try something.
+package budget
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
 	"sync"
 	"time"
@@ -11,9 +13,10 @@ import (
 	"github.com/mytoken-go/sdk/internal/fresh"
 )
 
-// rates say how often clients may do something. [GuessLimits] and [LoginLimits] have the
-// same fields.
-type rates struct {
+// Rates say how often clients may do something. An address that has used up its budget of
+// PerAddress may do it once more every PerAddressEvery. Overall and OverallEvery are the
+// same for all addresses together. Addresses is how many of them are remembered.
+type Rates struct {
 	PerAddress      int
 	PerAddressEvery time.Duration
 	Overall         int
@@ -21,34 +24,35 @@ type rates struct {
 	Addresses       int
 }
 
-// complete fills in defaults. Option is the field of [Options].
-func (r *rates) complete(option string, defaults rates) error {
+// Complete fills in defaults. It returns an error if a field is negative.
+func (r *Rates) Complete(defaults Rates) error {
 	r.PerAddress = cmp.Or(r.PerAddress, defaults.PerAddress)
 	r.PerAddressEvery = cmp.Or(r.PerAddressEvery, defaults.PerAddressEvery)
 	r.Overall = cmp.Or(r.Overall, defaults.Overall)
 	r.OverallEvery = cmp.Or(r.OverallEvery, defaults.OverallEvery)
 	r.Addresses = cmp.Or(r.Addresses, defaults.Addresses)
 	if r.PerAddress < 0 || r.Overall < 0 || r.PerAddressEvery < 0 || r.OverallEvery < 0 || r.Addresses < 0 {
-		return badOption("%s: a limit is negative", option)
+		return errors.New("a limit is negative")
 	}
 	return nil
 }
 
-// budgets enforce rates: one budget for each network, and one for all together. They are
-// safe for concurrent use.
-type budgets struct {
-	rates rates
+// Budgets enforce [Rates]: one budget for each network, and one for all together. They
+// are safe for concurrent use.
+type Budgets struct {
+	rates Rates
 
 	mu      sync.Mutex
 	overall *budget
-	byAddr  *recent[netip.Prefix, *budget]
-	bySite  *recent[netip.Prefix, *site]
+	byAddr  *Recent[netip.Prefix, *budget]
+	bySite  *Recent[netip.Prefix, *site]
 }
 
-func newBudgets(r rates) *budgets {
-	return &budgets{
+// New returns full budgets.
+func New(r Rates) *Budgets {
+	return &Budgets{
 		rates: r, overall: newBudget(r.Overall, r.OverallEvery),
-		byAddr: newRecent[netip.Prefix, *budget](r.Addresses), bySite: newRecent[netip.Prefix, *site](r.Addresses),
+		byAddr: NewRecent[netip.Prefix, *budget](r.Addresses), bySite: NewRecent[netip.Prefix, *site](r.Addresses),
 	}
 }
 
@@ -82,7 +86,7 @@ func (b *budget) wait(now time.Time) time.Duration {
 
 // fresh reports whether no attempt from a site counted for as long as an empty budget of
 // an address needs to fill. If the clock was set back, that time begins now.
-func (b *budgets) fresh(s *site, now time.Time) bool {
+func (b *Budgets) fresh(s *site, now time.Time) bool {
 	if s.used.IsZero() {
 		return s.inFlight == 0
 	}
@@ -94,23 +98,23 @@ func (b *budgets) fresh(s *site, now time.Time) bool {
 	return s.inFlight == 0 && known && age.Seconds() >= fill
 }
 
-// attempt is one that was admitted and has no result yet.
-type attempt struct {
+// Attempt is one that was admitted and has no result yet.
+type Attempt struct {
 	own  *budget
 	site *site
 }
 
-// admit decides whether an address may make an attempt. If so, the caller must then call
-// settle. Otherwise wait is when to try again.
+// Admit decides whether an address may make an attempt. If so, the caller must then call
+// Settle. Otherwise wait is when to try again.
 //
 // A site that did nothing lately passes although the budget of all is used up. Else a
 // flood from many addresses would stop everybody. One owner of many networks is one site:
 // else they would pass with each of them.
-func (b *budgets) admit(addr netip.Addr, now time.Time) (a *attempt, wait time.Duration) {
+func (b *Budgets) Admit(addr netip.Addr, now time.Time) (a *Attempt, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	own := b.byAddr.getOr(networkOf(addr), func() *budget { return newBudget(b.rates.PerAddress, b.rates.PerAddressEvery) })
-	from := b.bySite.getOr(siteOf(addr), func() *site { return new(site) })
+	own := b.byAddr.GetOr(NetworkOf(addr), func() *budget { return newBudget(b.rates.PerAddress, b.rates.PerAddressEvery) })
+	from := b.bySite.GetOr(SiteOf(addr), func() *site { return new(site) })
 	common := b.overall.wait(now) // also if it is not needed, so that it learns of a clock that was set back
 	if wait = own.wait(now); wait == 0 && !b.fresh(from, now) {
 		wait = common
@@ -121,11 +125,11 @@ func (b *budgets) admit(addr netip.Addr, now time.Time) (a *attempt, wait time.D
 	own.inFlight++
 	from.inFlight++
 	b.overall.inFlight++
-	return &attempt{own, from}, 0
+	return &Attempt{own, from}, 0
 }
 
-// settle ends an attempt, and says whether it counts.
-func (b *budgets) settle(a *attempt, now time.Time, counts bool) {
+// Settle ends an attempt, and says whether it counts.
+func (b *Budgets) Settle(a *Attempt, now time.Time, counts bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a.site.inFlight--
@@ -140,13 +144,13 @@ func (b *budgets) settle(a *attempt, now time.Time, counts bool) {
 	}
 }
 
-// networkOf returns the network that an attempt counts against: an IPv4 address, or the
+// NetworkOf returns the network that an attempt counts against: an IPv4 address, or the
 // part of IPv6 that one customer usually has. All unknown addresses are one network.
-func networkOf(addr netip.Addr) netip.Prefix { return prefixOf(addr, 64) }
+func NetworkOf(addr netip.Addr) netip.Prefix { return prefixOf(addr, 64) }
 
-// siteOf returns the greatest network that one owner gets for the asking: an IPv4
+// SiteOf returns the greatest network that one owner gets for the asking: an IPv4
 // address, or a /48 of IPv6 (RFC 6177).
-func siteOf(addr netip.Addr) netip.Prefix { return prefixOf(addr, 48) }
+func SiteOf(addr netip.Addr) netip.Prefix { return prefixOf(addr, 48) }
 
 func prefixOf(addr netip.Addr, bits int) netip.Prefix {
 	if addr.Is4() {

@@ -1,0 +1,50 @@
+package issuer_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+)
+
+// TestGrantSettings keeps one setting for each grant type and user.
+func TestGrantSettings(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	by := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.Settings}})
+	list := func() []issuer.GrantSetting {
+		got, err := s.Issuer.GrantSettings(t.Context(), issuer.SettingsRequest{Token: by.Token, Client: client})
+		require.NoError(t, err)
+		return got.List
+	}
+	assert.Empty(t, list())
+	setGrant(t, s, by.Token, "ssh", true)
+	setGrant(t, s, by.Token, "mytoken", false)
+	setGrant(t, s, by.Token, "ssh", false)
+	assert.Equal(t, []issuer.GrantSetting{{GrantType: "mytoken"}, {GrantType: "ssh"}}, list(), "in the order of the protocol")
+	setGrant(t, s, by.Token, "ssh", true)
+	assert.Equal(t, []issuer.GrantSetting{{GrantType: "mytoken"}, {GrantType: "ssh", Enabled: true}}, list())
+	assert.Subset(t, events(t, s, by.ID), []string{"settings_grant_enabled: ssh", "settings_grant_disabled: mytoken", "settings_grants_listed"})
+
+	_, err := s.Issuer.SetGrant(t.Context(), issuer.GrantRequest{Token: by.Token, GrantSetting: issuer.GrantSetting{GrantType: "telepathy"}, Client: client})
+	requireRequestError(t, err, "grant_type")
+	weak := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.ReadSettings}})
+	_, err = s.Issuer.SetGrant(t.Context(), issuer.GrantRequest{Token: weak.Token, GrantSetting: issuer.GrantSetting{GrantType: "ssh"}, Client: client})
+	require.True(t, is[*mytoken.CapabilityError](err), "%v", err)
+	assert.Len(t, list(), 2)
+}
+
+// TestGrantSettingsAtOnce: no change of another one is lost.
+func TestGrantSettingsAtOnce(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	by := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.Settings}})
+	names := []string{"mytoken", "oidc_flow", "polling_code", "transfer_code", "ssh"}
+	inParallel(10, func(k int) { setGrant(t, s, by.Token, names[k%5], true) })
+	got, err := s.Issuer.GrantSettings(t.Context(), issuer.SettingsRequest{Token: by.Token, Client: client})
+	require.NoError(t, err)
+	require.Len(t, got.List, 5)
+}
