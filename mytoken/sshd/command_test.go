@@ -216,8 +216,8 @@ func TestExpiredOverSSH(t *testing.T) {
 	h.fails("AT", "invalid_token: token has expired")
 }
 
-// TestRevokedWhileConnected: a connection that stands gives no right to go on. // proves
-// P6
+// TestRevokedWhileConnected: a connection that stands gives no right to go on.
+// proves P6
 func TestRevokedWhileConnected(t *testing.T) {
 	s := start(t)
 	h := s.register(newKey(t), mytoken.Properties{})
