@@ -26,9 +26,6 @@ type Introspection struct {
 	// Claims are the claims of the token as the server reports them. The client does not
 	// check the signature. JTI is zero if it is not readable.
 	Claims mytoken.Claims
-	// Tags are those of the token, if the server tells them. Names are escaped as in a
-	// history.
-	Tags []mytoken.Tag
 	// Used has one entry per clause of Claims.Restrictions: how many uses are gone. The
 	// limit of the clause minus them is what is really left, also where relatives have
 	// spent what the token draws on. So it may be more than the token and its descendants
@@ -45,7 +42,7 @@ func (c *Client) Introspect(ctx context.Context, token mytoken.Secret) (*Introsp
 		return nil, err
 	}
 	t := body.Token
-	out := &Introspection{Valid: body.Valid, ID: tokenID(body.MomID), Type: mytoken.ResponseType(body.TokenType), Tags: readTags(body.Tags), Claims: mytoken.Claims{
+	out := &Introspection{Valid: body.Valid, ID: tokenID(body.MomID), Type: mytoken.ResponseType(body.TokenType), Claims: mytoken.Claims{
 		Issuer: t.Issuer, Seq: t.Seq, Name: legible.Show(t.Name), OIDCIssuer: t.OIDCIssuer, OIDCSubject: t.OIDCSubject, Capabilities: t.Capabilities,
 		AuthTime: t.AuthTime, IssuedAt: t.IssuedAt, NotBefore: t.NotBefore, ExpiresAt: t.ExpiresAt,
 	}}

@@ -23,9 +23,6 @@ type Introspection struct {
 	// Counters has one entry for each clause: how often it was used, and how often it can
 	// still be used. What is left includes the limits of ancestors.
 	Counters []mytoken.Counter
-	// Tags are those of the token; see [mytoken.Record]. Issuer.Inspect leaves them empty:
-	// they are data of the user.
-	Tags []mytoken.Tag
 	// Reconnect says that the provider has ended the login.
 	Reconnect bool
 }
@@ -45,11 +42,7 @@ func (i *Issuer) introspectOnce(ctx context.Context, req IntrospectRequest) (*In
 	if err != nil {
 		return nil, err
 	}
-	out := introspection(p, spent.State)
-	if out.Tags, err = i.tagsOf(ctx, p.token.Owner(), p.id.ID, spent.State.Ancestors); err != nil {
-		return nil, err
-	}
-	return out, nil
+	return introspection(p, spent.State), nil
 }
 
 func introspection(p *presented, state *store.State) *Introspection {

@@ -423,16 +423,3 @@ func (i *Issuer) tagNamed(ctx context.Context, owner mytoken.OwnerID, name strin
 	}
 	return tag.ID, nil
 }
-
-// tagsOf returns the tags of a token, in the order of their names.
-func (i *Issuer) tagsOf(ctx context.Context, owner mytoken.OwnerID, id mytoken.TokenID, ancestors []mytoken.TokenID) ([]mytoken.Tag, error) {
-	book, err := i.readTags(ctx, owner)
-	if err != nil || len(book.all) == 0 {
-		return nil, err
-	}
-	links, err := i.readLinks(ctx, append([]mytoken.TokenID{id}, ancestors...))
-	if err != nil {
-		return nil, err
-	}
-	return tagging.NewView(book.all, links).Of(id, ancestors), nil
-}

@@ -76,8 +76,6 @@ type Introspection struct {
 	MomID     string `json:"mom_id"`
 	TokenType string `json:"token_type"`
 	Token     Claims `json:"token"`
-	// Tags are data of the user beside the token.
-	Tags []ShownTag `json:"tags,omitempty"`
 }
 
 // Claims are the claims of a mytoken (protocol section 1.2). Restrictions also say how
