@@ -44,6 +44,30 @@ type pendingLogin struct {
 	Key       *newKey    `json:"ssh_key,omitempty"`
 }
 
+// keyLoginPrefix tells the polling codes of logins for SSH keys from others; see isCode.
+const keyLoginPrefix = "ssh "
+
+// newKey is the SSH key that a login is for.
+type newKey struct {
+	Fingerprint string `json:"fingerprint"`
+	Owner       []byte `json:"owner"` // who may log in
+	By          []byte `json:"by"`    // token that registered the key
+}
+
+func (p *pendingLogin) pollingPrefix() string {
+	if p.Key == nil {
+		return ""
+	}
+	return keyLoginPrefix
+}
+
+func (p *pendingLogin) fingerprint() string {
+	if p.Key == nil {
+		return ""
+	}
+	return p.Key.Fingerprint
+}
+
 // storedProperties are the properties between the steps of a login.
 type storedProperties struct {
 	Name         string            `json:"name,omitempty"`

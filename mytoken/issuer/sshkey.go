@@ -26,9 +26,6 @@ const (
 	// MaxSSHKeyName is how many characters the name of an SSH key may have.
 	MaxSSHKeyName  = 64
 	maxFingerprint = 100 // bytes
-
-	// keyLoginPrefix tells the polling codes of logins for SSH keys from others; see isCode.
-	keyLoginPrefix = "ssh "
 )
 
 // SSHKeyRequest registers an SSH key (protocol section 5.11).
@@ -164,27 +161,6 @@ func (i *Issuer) admitKey(ctx context.Context, b *belongings, fingerprint string
 	return nil
 }
 
-// newKey is the SSH key that a login is for.
-type newKey struct {
-	Fingerprint string `json:"fingerprint"`
-	Owner       []byte `json:"owner"` // who may log in
-	By          []byte `json:"by"`    // token that registered the key
-}
-
-func (p *pendingLogin) pollingPrefix() string {
-	if p.Key == nil {
-		return ""
-	}
-	return keyLoginPrefix
-}
-
-func (p *pendingLogin) fingerprint() string {
-	if p.Key == nil {
-		return ""
-	}
-	return p.Key.Fingerprint
-}
-
 // checkKeyOwner returns an error if somebody else logs in than the user who registers a
 // key.
 func (l *login) checkKeyOwner(tokens *oidcupstream.Tokens) error {
@@ -258,8 +234,7 @@ func (i *Issuer) PollSSHKey(ctx context.Context, req PollRequest) (*NewSSHKey, e
 	return &NewSSHKey{User: mytoken.NewSecret(user), Name: name, Fingerprint: rec.Key.Fingerprint}, nil
 }
 
-// storeKey stores a key along with other changes. It replaces keys whose token is not
-// live.
+// storeKey stores a key along with other changes. It replaces keys whose token has ended.
 func (i *Issuer) storeKey(ctx context.Context, owner mytoken.OwnerID, one item[sshKey], with store.ItemChanges) error {
 	err := i.changeItems(ctx, owner, func(b *belongings, c *store.ItemChanges) error {
 		keys, err := openItems[sshKey](i, b)
@@ -306,15 +281,15 @@ type sshKey struct {
 
 func (sshKey) itemKind() store.ItemKind { return store.ItemSSHKey }
 
-// keyToken returns what the store knows about the token behind a key, or nil if it is not
-// live.
+// keyToken returns what the store knows about the token behind a key, or nil if it has
+// ended: nobody can use it any more.
 func (i *Issuer) keyToken(ctx context.Context, key sshKey) (*store.TokenInfo, error) {
 	if len(key.Token) != len(mytoken.TokenID{}) {
 		return nil, nil
 	}
 	info, err := i.ledger.Token(ctx, mytoken.TokenID(key.Token))
 	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && !info.Live:
+	case errors.Is(err, store.ErrNotFound), err == nil && hasEnded(!info.Live, info.Expires.Time(), i.Now().Unix()):
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -339,7 +314,8 @@ type SSHKeys struct {
 	Update *mytoken.Issued
 }
 
-// SSHKeys returns the SSH keys of the user whose tokens are live, the oldest first. It
+// SSHKeys returns the SSH keys of the user whose tokens are not revoked and have not expired,
+// the oldest first. It
 // needs read@settings:grants:ssh, and counts as one other use. Errors are those of
 // [Issuer.Subtree].
 func (i *Issuer) SSHKeys(ctx context.Context, req SettingsRequest) (*SSHKeys, error) {
@@ -422,8 +398,13 @@ func (i *Issuer) deleteSSHKeyOnce(ctx context.Context, req SSHKeyDeletion) (*myt
 	if err != nil {
 		return nil, err
 	}
+	var gone []store.ItemID
 	for _, key := range keys {
-		if key.contents.Fingerprint != req.Fingerprint || len(key.contents.Token) != len(mytoken.TokenID{}) {
+		if key.contents.Fingerprint != req.Fingerprint {
+			continue
+		}
+		gone = append(gone, key.id)
+		if len(key.contents.Token) != len(mytoken.TokenID{}) {
 			continue
 		}
 		id := mytoken.TokenID(key.contents.Token)
@@ -435,7 +416,7 @@ func (i *Issuer) deleteSSHKeyOnce(ctx context.Context, req SSHKeyDeletion) (*myt
 	err = i.changeItems(ctx, owner, func(b *belongings, c *store.ItemChanges) error {
 		keys, err := openItems[sshKey](i, b)
 		for _, key := range keys {
-			if key.contents.Fingerprint == req.Fingerprint {
+			if slices.Contains(gone, key.id) { // not one that was stored since: its token is live
 				c.Delete = append(c.Delete, key.id)
 			}
 		}
