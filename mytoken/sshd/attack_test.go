@@ -164,8 +164,12 @@ func TestLimits(t *testing.T) {
 func TestLookupsAreLimited(t *testing.T) {
 	s := start(t, func(o *setup) { o.ssh.Limits = sshd.Limits{Lookups: 5, LookupsEvery: time.Hour} })
 	h := s.register(newKey(t), mytoken.Properties{})
-	for range 20 {
-		h.worked("AT") // good look-ups do not count
+	agent := h.config(ssh.PublicKeys(newKey(t), newKey(t), h.key))
+	for range 20 { // good look-ups do not count, nor do the keys that an agent offers first
+		client, err := ssh.Dial("tcp", s.address, agent)
+		require.NoError(t, err)
+		require.Zero(t, runOn(t, client, "AT").status)
+		_ = client.Close()
 	}
 	for range 5 {
 		_, err := ssh.Dial("tcp", s.address, h.config(ssh.PublicKeys(newKey(t))))
@@ -175,6 +179,30 @@ func TestLookupsAreLimited(t *testing.T) {
 	require.ErrorContains(t, err, "unable to authenticate")
 	s.Clock.Advance(time.Hour)
 	h.worked("AT")
+}
+
+// TestUnreadInput: what a client sends to a session without a command is not kept.
+func TestUnreadInput(t *testing.T) {
+	s := start(t, func(o *setup) { o.ssh.Timeout, o.ssh.IdleTimeout = time.Hour, time.Hour })
+	h := s.register(newKey(t), mytoken.Properties{})
+	for _, to := range []func(ssh.Channel) io.Writer{
+		func(c ssh.Channel) io.Writer { return c },
+		func(c ssh.Channel) io.Writer { return c.Stderr() },
+	} {
+		client := h.dial()
+		channel, requests, err := client.OpenChannel("session", nil)
+		require.NoError(t, err)
+		go ssh.DiscardRequests(requests)
+		_, _ = to(channel).Write(make([]byte, 1<<20))
+		closed := make(chan error, 1)
+		go func() { closed <- client.Wait() }()
+		select {
+		case err := <-closed:
+			require.Error(t, err)
+		case <-time.After(20 * time.Second):
+			t.Fatal("the connection stays open")
+		}
+	}
 }
 
 // TestGarbage: whatever comes instead of a handshake does no harm.

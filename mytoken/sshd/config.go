@@ -52,14 +52,17 @@ type Config struct {
 type Limits struct {
 	// Connections is how many may be open. Further ones are closed at once. 0 means 1024.
 	Connections int
-	// Unauthenticated is how many may be open that have not authenticated yet. 0 means 256.
+	// Unauthenticated is how many may be open that have not authenticated yet. 0 means 256. If
+	// there are as many, a client takes the place of the oldest one from the address with most
+	// of them. It is refused if that is its own address.
 	Unauthenticated int
 	// PerAddress is how many may be open from one address (for IPv6, the /64 network). 0
 	// means 128.
 	PerAddress int
 	// Lookups is how often an address may name an unknown key or user in a burst. 0 means
 	// 100. LookupsEvery is the time after which it may do so once more. 0 means 1 s. All
-	// addresses together have ten times as much.
+	// addresses together have ten times as much. Unknown keys do not count if the client
+	// authenticates with another one on the same connection.
 	Lookups      int
 	LookupsEvery time.Duration
 	// Command bounds a command, in bytes. 0 means 64 KiB.

@@ -13,6 +13,7 @@ import (
 	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/budget"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
@@ -29,10 +30,11 @@ type connection struct {
 	commands Commands
 	address  netip.Addr // of the client; invalid if it is not known
 
+	unknown []*budget.Attempt // look-ups that found nothing; the handshake alone uses it
+
 	// The mutex of the server guards these.
 	network netip.Prefix
 	counted bool // in byNetwork
-	known   bool // it has authenticated, or is over
 
 	mu       sync.Mutex
 	idle     *time.Timer // closes the connection
@@ -69,6 +71,7 @@ func (c *connection) serve() {
 	server.PublicKeyCallback = func(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		return c.lookUp(ctx, meta.User(), key)
 	}
+	defer c.settle(true)
 	conn, channels, requests, err := ssh.NewServerConn(&active{c.conn, c}, &server)
 	if err != nil {
 		c.refused(ctx, errtext.ForLog(err))
@@ -81,6 +84,7 @@ func (c *connection) serve() {
 		c.refused(ctx, "nobody has looked the key up")
 		return
 	}
+	c.settle(false)
 	c.server.authenticated(c)
 	client := issuer.Client{Address: c.address, UserAgent: string(conn.ClientVersion()), Key: key}
 	c.sessions(ctx, client, channels, requests)
@@ -128,7 +132,11 @@ func (c *connection) lookUp(ctx context.Context, user string, key ssh.PublicKey)
 	found, err := rescue.Call(func() (*issuer.SSHKey, error) {
 		return s.config.Issuer.OpenSSHKey(ctx, ssh.FingerprintSHA256(key), mytoken.NewSecret(user))
 	})
-	s.lookups.Settle(attempt, now, errors.Is(err, issuer.ErrUnknownKey))
+	if errors.Is(err, issuer.ErrUnknownKey) {
+		c.unknown = append(c.unknown, attempt)
+	} else {
+		s.lookups.Settle(attempt, now, false)
+	}
 	switch {
 	case err == nil:
 		return &ssh.Permissions{ExtraData: map[any]any{keyOf{}: found}}, nil
@@ -136,6 +144,15 @@ func (c *connection) lookUp(ctx context.Context, user string, key ssh.PublicKey)
 		s.config.Logger.WarnContext(ctx, "mytoken ssh: a key could not be looked up", "address", c.address.String(), "error", errtext.ForLog(err))
 	}
 	return nil, errNoKey
+}
+
+// settle decides whether the look-ups that found nothing count as guesses. They do not if
+// the client has authenticated in the end: many offer all keys of an agent in turn.
+func (c *connection) settle(guesses bool) {
+	for _, attempt := range c.unknown {
+		c.server.lookups.Settle(attempt, c.server.config.Issuer.Now(), guesses)
+	}
+	c.unknown = nil
 }
 
 // sessions serves the sessions of a client until the connection is over.

@@ -144,7 +144,7 @@ func TestTooManyConnections(t *testing.T) {
 		addr   string // of the one too many
 	}{
 		"in all":          {sshd.Limits{Connections: 3}, "192.0.2.9:1"},
-		"unauthenticated": {sshd.Limits{Unauthenticated: 3}, "192.0.2.9:1"},
+		"unauthenticated": {sshd.Limits{Unauthenticated: 3}, "192.0.2.7:9"},
 		"of an address":   {sshd.Limits{PerAddress: 3}, "192.0.2.7:9"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -162,6 +162,34 @@ func TestTooManyConnections(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestUnauthenticatedMakeRoom: a few addresses with many connections that do not
+// authenticate keep nobody else out.
+func TestUnauthenticatedMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, l := alone(t, func(c *sshd.Config) { c.Limits = sshd.Limits{Unauthenticated: 6} })
+		var closed sync.Map // after how long
+		open := func(addr string) {
+			conn := l.dial(addr)
+			go func() { closed.Store(addr, untilClosed(conn)) }()
+			synctest.Wait()
+		}
+		for _, addr := range []string{"192.0.2.1:1", "192.0.2.2:1", "192.0.2.2:2", "192.0.2.1:2", "192.0.2.2:3", "192.0.2.2:4", "192.0.2.3:1", "192.0.2.2:5", "192.0.2.1:3", "192.0.2.4:1"} {
+			open(addr)
+		}
+		time.Sleep(11 * time.Second) // of the test's clock
+		for addr, after := range map[string]time.Duration{
+			"192.0.2.2:1": 0, "192.0.2.2:5": 0, // the oldest of four makes room; no more come of those that have most
+			"192.0.2.2:2": 0, "192.0.2.1:1": 0, // and so on
+			"192.0.2.1:2": 10 * time.Second, "192.0.2.2:3": 10 * time.Second, "192.0.2.2:4": 10 * time.Second, "192.0.2.3:1": 10 * time.Second,
+			"192.0.2.1:3": 10 * time.Second, "192.0.2.4:1": 10 * time.Second,
+		} {
+			got, _ := closed.Load(addr)
+			assert.Equal(t, after, got, addr)
+		}
+		require.NoError(t, server.Shutdown(t.Context()))
+	})
 }
 
 // TestShutdown: a command that runs is carried out to its end, and so is a connection

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,7 +46,7 @@ type Server struct {
 	closing         bool
 	listeners       map[net.Listener]bool
 	conns           map[*connection]bool
-	unauthenticated int
+	unauthenticated []*connection // whose address is known, the oldest first
 	byNetwork       map[netip.Prefix]int
 	empty           chan struct{} // closed when no connection is left; nil before Shutdown
 }
@@ -197,15 +198,13 @@ func (s *Server) enter(c *connection) (refused string) {
 		return "the server is closing"
 	case len(s.conns) >= l.Connections:
 		return "too many connections"
-	case s.unauthenticated >= l.Unauthenticated:
-		return "too many connections that have not authenticated"
 	}
 	s.conns[c] = true
-	s.unauthenticated++
 	return ""
 }
 
-// from counts a connection of an address, unless there are too many.
+// from counts a connection of an address that has not authenticated yet, unless there are
+// too many.
 func (s *Server) from(c *connection, addr netip.Addr) (refused string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,19 +212,37 @@ func (s *Server) from(c *connection, addr netip.Addr) (refused string) {
 	if s.byNetwork[network] >= s.config.Limits.PerAddress {
 		return "too many connections from one address"
 	}
+	if len(s.unauthenticated) >= s.config.Limits.Unauthenticated && !s.makeRoom(network) {
+		return "too many connections that have not authenticated"
+	}
 	s.byNetwork[network]++
 	c.network, c.counted = network, true
+	s.unauthenticated = append(s.unauthenticated, c)
 	return ""
 }
 
-// authenticated counts a connection as authenticated.
+// makeRoom closes the oldest connection of the network with the most unauthenticated ones,
+// unless that is the given network. Otherwise two addresses could keep everybody out.
+func (s *Server) makeRoom(network netip.Prefix) bool {
+	most, waiting := 0, make(map[netip.Prefix]int)
+	for _, c := range s.unauthenticated {
+		waiting[c.network]++
+		most = max(most, waiting[c.network])
+	}
+	if waiting[network] >= most {
+		return false
+	}
+	at := slices.IndexFunc(s.unauthenticated, func(c *connection) bool { return waiting[c.network] == most })
+	_ = s.unauthenticated[at].conn.Close()
+	s.unauthenticated = slices.Delete(s.unauthenticated, at, at+1)
+	return true
+}
+
+// authenticated counts a connection as authenticated, or as over.
 func (s *Server) authenticated(c *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !c.known {
-		c.known = true
-		s.unauthenticated--
-	}
+	s.unauthenticated = slices.DeleteFunc(s.unauthenticated, func(other *connection) bool { return other == c })
 }
 
 func (s *Server) leave(c *connection) {

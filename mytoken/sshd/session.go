@@ -11,12 +11,15 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// maxInput bounds what a client may send to a command, which reads nothing, in bytes.
+// maxInput bounds what a client may send in a session, where nobody reads it, in bytes.
 const maxInput = 64 << 10
 
 // session runs one command. It refuses every other request, such as those for a terminal,
 // an environment or a subsystem.
 func (c *connection) session(ctx context.Context, client issuer.Client, channel ssh.Channel, requests <-chan *ssh.Request) {
+	// From the start: package ssh keeps 2 MiB that nobody has read.
+	go c.ignore(channel)
+	go c.ignore(channel.Stderr())
 	for wish := range requests {
 		var text struct{ Command string }
 		switch {
@@ -29,16 +32,15 @@ func (c *connection) session(ctx context.Context, client issuer.Client, channel 
 		defer c.work()()
 		_ = wish.Reply(true, nil)
 		go ssh.DiscardRequests(requests)
-		go c.ignore(channel)
 		line, ok := c.run(ctx, client, text.Command)
 		c.print(channel, line, ok)
 		return
 	}
 }
 
-// ignore reads what a client sends to a command.
-func (c *connection) ignore(channel ssh.Channel) {
-	if n, _ := io.Copy(io.Discard, io.LimitReader(channel, maxInput+1)); n > maxInput {
+// ignore reads what a client sends in a session.
+func (c *connection) ignore(input io.Reader) {
+	if n, _ := io.Copy(io.Discard, io.LimitReader(input, maxInput+1)); n > maxInput {
 		_ = c.conn.Close()
 	}
 }
