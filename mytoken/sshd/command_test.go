@@ -15,6 +15,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/restriction"
@@ -131,6 +132,12 @@ func TestCommandErrors(t *testing.T) {
 		require.Len(t, lines, 3, "%s: %s", command, got.out)
 		assert.Equal(t, first, lines[0])
 		assert.Contains(t, lines[2], s.URL)
+		for _, action := range []string{
+			wire.SSHAccessToken, wire.SSHMytoken, wire.SSHIntrospect, wire.SSHHistory, wire.SSHSubtokens, wire.SSHList, wire.SSHRevoke,
+			wire.SSHTags, wire.SSHTagCreate, wire.SSHTagUpdate, wire.SSHTagDelete, wire.SSHTagAdd, wire.SSHTagRemove,
+		} {
+			assert.Regexp(t, `\b`+action+`[,.]`, lines[2])
+		}
 		assert.Equal(t, got.out, got.err)
 	}
 	assert.NotEmpty(t, h.worked("AT"), "nothing of this did harm")

@@ -81,5 +81,6 @@ func (c *connection) run(ctx context.Context, client issuer.Client, text string)
 // help is two lines.
 func (c *connection) help() string {
 	return "Usage: ssh HOST ACTION [application/json|application/json;base64 DATA]\n" +
-		"Actions: AT, MT, introspect, history, list-subtokens, list-all-mytokens, revoke. Read more at " + c.server.config.Issuer.URL()
+		"Actions: AT, MT, introspect, history, list-subtokens, list-all-mytokens, revoke, " +
+		"tags-list, tag-create, tag-update, tag-delete, add-tag, remove-tag. Read more at " + c.server.config.Issuer.URL()
 }
