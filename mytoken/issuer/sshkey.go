@@ -191,6 +191,8 @@ type NewSSHKey struct {
 // PollSSHKey redeems the polling code of [Issuer.AddSSHKey] and stores the key, in one
 // step (D8). Nobody else gets the token. Errors are those of [Issuer.Poll], and
 // [ErrKeyExists] if somebody registered the key meanwhile; the new token is revoked then.
+// After a [*StoreError] the key may be stored although nobody knows the SSH user. A further
+// call says that the code is unknown then: delete the key and register it again.
 func (i *Issuer) PollSSHKey(ctx context.Context, req PollRequest) (*NewSSHKey, error) {
 	t, key, err := i.resolvePolled(ctx, keyLoginPrefix, req.Code.Reveal())
 	if err != nil {

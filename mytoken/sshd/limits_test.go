@@ -246,6 +246,16 @@ func TestShutdownGivesUp(t *testing.T) {
 	require.Error(t, session.Wait())
 }
 
+// TestShutdownWithoutClients has nothing to give up, however late it comes.
+func TestShutdownWithoutClients(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		server, _ := alone(t, nil)
+		require.NoError(t, server.Shutdown(ctx))
+	}
+}
+
 // blocking is a command that takes as long as its client waits.
 type blocking struct{ running chan struct{} }
 

@@ -179,6 +179,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.stop()
+	select {
+	case <-empty: // at the same time
+		return nil
+	default:
+	}
 	s.mu.Lock()
 	open = maps.Clone(s.conns)
 	s.mu.Unlock()
