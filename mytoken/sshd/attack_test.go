@@ -1,6 +1,8 @@
 package sshd_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -95,6 +97,42 @@ func TestOnlyPublicKeys(t *testing.T) {
 		require.True(t, refused, "%v", err)
 	}
 	h.worked("AT")
+}
+
+// TestWeakAlgorithms are not offered, least of all those with SHA-1.
+func TestWeakAlgorithms(t *testing.T) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	host, err := ssh.NewSignerFromKey(private)
+	require.NoError(t, err)
+	s := start(t, func(o *setup) { o.ssh.HostKeys = append(o.ssh.HostKeys, host) })
+	h := s.register(newKey(t), mytoken.Properties{})
+	connect := func(change func(*ssh.ClientConfig)) error {
+		config := h.config()
+		config.HostKeyCallback = ssh.FixedHostKey(host.PublicKey())
+		config.HostKeyAlgorithms = []string{ssh.KeyAlgoRSASHA256}
+		change(config)
+		client, err := ssh.Dial("tcp", s.address, config)
+		if err == nil {
+			_ = client.Close()
+		}
+		return err
+	}
+	require.NoError(t, connect(func(*ssh.ClientConfig) {}))
+	require.NoError(t, connect(func(c *ssh.ClientConfig) { c.HostKeyAlgorithms = []string{ssh.KeyAlgoRSASHA512} }))
+	require.NoError(t, connect(func(c *ssh.ClientConfig) {
+		c.KeyExchanges, c.Ciphers, c.MACs = []string{ssh.KeyExchangeDH14SHA256}, []string{ssh.CipherAES256CTR}, []string{ssh.HMACSHA256}
+	}))
+	for name, weaken := range map[string]func(*ssh.ClientConfig){
+		"host key":     func(c *ssh.ClientConfig) { c.HostKeyAlgorithms = []string{ssh.KeyAlgoRSA} },
+		"key exchange": func(c *ssh.ClientConfig) { c.KeyExchanges = []string{ssh.InsecureKeyExchangeDH14SHA1} },
+		"cipher":       func(c *ssh.ClientConfig) { c.Ciphers = []string{ssh.InsecureCipherAES128CBC} },
+		"MAC": func(c *ssh.ClientConfig) {
+			c.Ciphers, c.MACs = []string{ssh.CipherAES128CTR}, []string{ssh.HMACSHA1}
+		},
+	} {
+		require.ErrorContains(t, connect(weaken), "no common algorithm", name)
+	}
 }
 
 // TestRefusedRequests: a session runs a command, and nothing else.

@@ -35,6 +35,15 @@ var clientSignatures = []string{
 	ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512,
 }
 
+// What protects connections: the defaults of package ssh without SHA-1.
+var (
+	keyExchanges = []string{
+		ssh.KeyExchangeMLKEM768X25519, ssh.KeyExchangeCurve25519,
+		ssh.KeyExchangeECDHP256, ssh.KeyExchangeECDHP384, ssh.KeyExchangeECDHP521, ssh.KeyExchangeDH14SHA256,
+	}
+	macs = []string{ssh.HMACSHA256ETM, ssh.HMACSHA512ETM, ssh.HMACSHA256, ssh.HMACSHA512}
+)
+
 // ParseKey reads a public key, one line as in an authorized_keys file, and returns its
 // fingerprint. It ignores options and comment. The text of an error is for users.
 func (s *Server) ParseKey(line string) (fingerprint string, err error) {
@@ -126,4 +135,20 @@ func checkHostKey(key ssh.Signer) error {
 		return badConfig("host key: %v", err)
 	}
 	return nil
+}
+
+// strongSigner returns a host key that makes no signatures with SHA-1.
+func strongSigner(key ssh.Signer) (ssh.Signer, error) {
+	if key.PublicKey().Type() != ssh.KeyAlgoRSA {
+		return key, nil
+	}
+	able, ok := key.(ssh.AlgorithmSigner)
+	if !ok {
+		return nil, badConfig("the RSA host key is no ssh.AlgorithmSigner, so it can only sign with SHA-1")
+	}
+	strong, err := ssh.NewSignerWithAlgorithms(able, []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256})
+	if err != nil {
+		return nil, badConfig("host key: %v", err)
+	}
+	return strong, nil
 }

@@ -66,6 +66,7 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s.ssh = ssh.ServerConfig{PublicKeyAuthAlgorithms: clientSignatures, ServerVersion: "SSH-2.0-mytoken"}
+	s.ssh.KeyExchanges, s.ssh.MACs = keyExchanges, macs
 	kinds := make(map[string]bool)
 	for _, key := range config.HostKeys {
 		if err := checkHostKey(key); err != nil {
@@ -76,6 +77,9 @@ func New(config Config) (*Server, error) {
 			return nil, badConfig("two host keys of the type %s", kind)
 		}
 		kinds[kind] = true
+		if key, err = strongSigner(key); err != nil {
+			return nil, err
+		}
 		s.ssh.AddHostKey(key)
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
