@@ -11,15 +11,13 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// maxInput bounds what a client may send in a session, where nobody reads it, in bytes.
-const maxInput = 64 << 10
-
 // session runs one command. It refuses every other request, such as those for a terminal,
 // an environment or a subsystem.
 func (c *connection) session(ctx context.Context, client issuer.Client, channel ssh.Channel, requests <-chan *ssh.Request) {
-	// From the start: package ssh keeps 2 MiB that nobody has read.
-	go c.ignore(channel)
-	go c.ignore(channel.Stderr())
+	// Commands read nothing. But package ssh would keep 2 MiB, and a client whose input is a
+	// long file must get its answer.
+	go func() { _, _ = io.Copy(io.Discard, channel) }()
+	go func() { _, _ = io.Copy(io.Discard, channel.Stderr()) }()
 	for wish := range requests {
 		var text struct{ Command string }
 		switch {
@@ -35,13 +33,6 @@ func (c *connection) session(ctx context.Context, client issuer.Client, channel 
 		line, ok := c.run(ctx, client, text.Command)
 		c.print(channel, line, ok)
 		return
-	}
-}
-
-// ignore reads what a client sends in a session.
-func (c *connection) ignore(input io.Reader) {
-	if n, _ := io.Copy(io.Discard, io.LimitReader(input, maxInput+1)); n > maxInput {
-		_ = c.conn.Close()
 	}
 }
 
