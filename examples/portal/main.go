@@ -129,6 +129,6 @@ func run(ctx context.Context, o *options) (err error) {
 		case <-ctx.Done():
 		}
 	}
-	time.AfterFunc(o.drain, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) }) // some supervisors send the first one twice; later ones end the program at once
+	time.AfterFunc(o.drain, func() { door.Close(); signal.Reset(os.Interrupt, syscall.SIGTERM) }) // some supervisors send the first one twice; later ones end the program at once
 	return errors.Join(err, service.End(o.drain, door.Before(iss.Close)))
 }

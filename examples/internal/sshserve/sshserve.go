@@ -65,6 +65,13 @@ func (d *Door) Serve(handler *rest.Handler, failed chan<- error) {
 	}()
 }
 
+// Close lets nobody in from now on, and returns at once. Commands that run go on.
+func (d *Door) Close() {
+	if d != nil {
+		go func() { _ = d.server.Shutdown(context.Background()) }() // as long as a connection may last
+	}
+}
+
 // Before returns a function that closes the door, waits for the commands that run, and
 // then calls next.
 func (d *Door) Before(next func(context.Context) error) func(context.Context) error {
