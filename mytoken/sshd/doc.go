@@ -27,10 +27,11 @@
 // # Limits
 //
 // [Limits] bounds connections, in all, for each address, and before they have
-// authenticated, and how often an address may name a key or user that is not known. A
-// connection has Config.Timeout in all, and Config.IdleTimeout without a running command.
-// Put the server behind a TCP proxy only with Config.TrustedProxies: otherwise all
-// clients have the address of the proxy.
+// authenticated, and how often an address may name a key or user that is not known. No
+// address keeps others out with connections that do not authenticate. A connection has
+// Config.Timeout in all, and Config.IdleTimeout without a running command. Put the server
+// behind a TCP proxy only with Config.TrustedProxies: otherwise all clients have the
+// address of the proxy.
 //
 // Section numbers in comments refer to PROTOCOL.md in the repository root.
 package sshd
