@@ -372,22 +372,25 @@ const maxEvery = 1<<31 - 1
 
 // both returns what two progressions of days have in common: its step, and one of its
 // days. It returns false if that is nothing. For a step beyond maxEvery, it returns no day.
+//
+// It takes as many steps as Euclid's algorithm does. A child and its parent may have many
+// clauses, and each pair of them may come here.
 func both(aStep, a, bStep, b int64) (step, day int64, ok bool) {
-	if aStep < bStep {
-		aStep, a, bStep, b = bStep, b, aStep, a
-	}
+	// Throughout, aStep*factor and divisor leave the same remainder of a division by bStep.
 	divisor, rest := aStep, bStep
+	factor, next := int64(1), int64(0)
 	for rest != 0 {
-		divisor, rest = rest, divisor%rest
+		times := divisor / rest
+		divisor, rest = rest, divisor-times*rest
+		factor, next = next, factor-times*next
 	}
 	if modulo(b-a, divisor) != 0 {
 		return 0, 0, false
 	}
-	if step = aStep / divisor * bStep; step > maxEvery {
+	bStep /= divisor // a day is common again after this many steps of a
+	if step = aStep * bStep; step > maxEvery {
 		return step, 0, true
 	}
-	for day = a; modulo(day-b, bStep) != 0; { // bStep/divisor is at most the root of maxEvery
-		day += aStep
-	}
+	day = a + aStep*modulo(modulo((b-a)/divisor, bStep)*modulo(factor, bStep), bStep)
 	return step, modulo(day, step), true
 }

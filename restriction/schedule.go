@@ -105,35 +105,49 @@ var zones struct {
 }
 
 // loadZone returns the time zone with a name. It refuses names that mean another zone on
-// another system.
+// another system, or none: files that some systems keep beside the time zones, and other
+// spellings of their paths.
 func loadZone(name string) (*time.Location, error) {
 	if name == "" || name == utc {
 		return time.UTC, nil
 	}
-	bad := len(name) > maxZoneName || strings.HasPrefix(name, "right/") || strings.Contains(name, "..") ||
-		slices.Contains([]string{"Local", "localtime", "posixrules"}, name)
-	for i := range len(name) {
-		c := name[i]
-		bad = bad || !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("/_+-", c) >= 0)
-	}
-	if bad {
+	if !isZoneName(name) {
 		return nil, badValue(ErrInvalid, "timezone: %q is not the name of a time zone, such as Europe/Berlin", clip.Name(name))
 	}
 	zones.Lock()
-	defer zones.Unlock()
-	if zone := zones.loaded[name]; zone != nil {
+	zone := zones.loaded[name]
+	zones.Unlock()
+	if zone != nil {
 		return zone, nil
 	}
-	zone, err := time.LoadLocation(name)
+	zone, err := time.LoadLocation(name) // others need not wait for it
 	if err != nil {
 		return nil, badValue(ErrInvalid, "timezone: %q is not known here; use a name such as Europe/Berlin", clip.Name(name))
 	}
+	zones.Lock()
+	defer zones.Unlock()
 	const most = 1024 // there are about 600 names
 	if zones.loaded == nil || len(zones.loaded) >= most {
 		zones.loaded = make(map[string]*time.Location)
 	}
 	zones.loaded[name] = zone
 	return zone, nil
+}
+
+// isZoneName reports whether a name may be in the IANA time zone database.
+func isZoneName(name string) bool {
+	if len(name) > maxZoneName || strings.Contains(name, "..") || strings.Contains(name, "//") {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("/_+-", c) >= 0) {
+			return false
+		}
+	}
+	// Some file systems ignore case.
+	first, _, _ := strings.Cut(strings.ToLower(name), "/")
+	return !slices.Contains([]string{"local", "localtime", "posixrules", "posix", "right"}, first)
 }
 
 // validate reports the first member that makes no sense, whatever the time zone.

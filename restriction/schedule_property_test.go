@@ -437,3 +437,34 @@ func TestScheduleNormalForm(t *testing.T) {
 		require.True(t, again.Equal(list), "as it was stated")
 	})
 }
+
+// TestCommonDays: what two progressions of days have in common is a progression, and both
+// finds its step and a day of it. Small steps are compared with a search for each day, and
+// large ones with what the result claims.
+func TestCommonDays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		steps := rapid.OneOf(rapid.Int64Range(1, 40), rapid.Int64Range(1, 50_000), rapid.Int64Range(1, maxEvery))
+		aStep, bStep := steps.Draw(t, "a's step"), steps.Draw(t, "b's step")
+		a, b := rapid.Int64Range(-800_000, lastDay).Draw(t, "a"), rapid.Int64Range(-800_000, lastDay).Draw(t, "b")
+		step, day, ok := both(aStep, a, bStep, b)
+		isCommon := func(day int64) bool { return modulo(day-a, aStep) == 0 && modulo(day-b, bStep) == 0 }
+		if aStep <= 40 && bStep <= 40 {
+			var common []int64
+			for day := range 2 * aStep * bStep {
+				if isCommon(day) {
+					common = append(common, day)
+				}
+			}
+			require.Equal(t, ok, len(common) > 0)
+			if ok {
+				require.Equal(t, common[0], day)
+				require.Equal(t, common[1]-common[0], step)
+			}
+			return
+		}
+		if ok && step <= maxEvery {
+			require.True(t, isCommon(day) && 0 <= day && day < step, "day %d", day)
+			require.True(t, step%aStep == 0 && step%bStep == 0, "step %d", step)
+		}
+	})
+}

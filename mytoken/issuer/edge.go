@@ -72,6 +72,15 @@ func (i *Issuer) PreviewLogin(ctx context.Context, req LoginRequest) (*mytoken.P
 	return &props, nil
 }
 
+// CheckLogin returns the error with which [Issuer.PreviewLogin] refuses a login before it
+// asks the policy: [ErrUnknownProvider] or a [*RequestError]. It asks nobody. So strangers
+// may call it as often as they like.
+func (i *Issuer) CheckLogin(req LoginRequest) error {
+	req.CountFrom = earlier(req.CountFrom, i.Now())
+	_, err := i.newPending(req)
+	return err
+}
+
 // PreviewConsent returns the properties of the token that [Issuer.Approve] would lead to.
 // It is [Issuer.PreviewLogin] for a login that waits for consent. It uses nothing up, so a
 // consent page can show the properties that a user is about to agree to. Errors are

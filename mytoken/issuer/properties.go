@@ -233,14 +233,15 @@ const noTime = math.MaxInt64
 // firstTime returns the first second, from now on, in which the times of a clause admit a
 // use. Only schedules need such a search: without them, it returns 0.
 func firstTime(list restriction.List, now time.Time) (int64, error) {
-	times := make(restriction.List, len(list))
+	times, recurs := make(restriction.List, len(list)), false
 	for n, c := range list {
-		if c.Schedule == nil {
+		if c.NotBefore == 0 && c.Expires == 0 && c.Schedule == nil { // admits at all times
 			return 0, nil
 		}
+		recurs = recurs || c.Schedule != nil
 		times[n] = restriction.Clause{NotBefore: c.NotBefore, Expires: c.Expires, Schedule: c.Schedule}
 	}
-	if len(list) == 0 {
+	if !recurs {
 		return 0, nil
 	}
 	policy, err := restriction.Compile(times, restriction.Options{})

@@ -104,6 +104,10 @@ func TestUselessSchedulesAreRefused(t *testing.T) {
 		"over for this Friday": {mytoken.Properties{Restrictions: restriction.List{{
 			NotBefore: unix(s, -5*time.Hour), Expires: soon, Schedule: &restriction.Schedule{Days: []int{5}, From: "04:00", To: "05:00"},
 		}}}, "restrictions"},
+		"over for this Friday, and the other clause has ended": {mytoken.Properties{Restrictions: restriction.List{
+			{Expires: unix(s, -time.Hour)},
+			{NotBefore: unix(s, -5*time.Hour), Expires: soon, Schedule: &restriction.Schedule{Days: []int{5}, From: "04:00", To: "05:00"}},
+		}}, "restrictions"},
 		"unknown zone": {scheduled(restriction.Schedule{Timezone: "Mars/Olympus"}), "restrictions"},
 		"25:00":        {scheduled(restriction.Schedule{From: "25:00", To: "26:00"}), "restrictions"},
 		"day 8":        {scheduled(restriction.Schedule{Days: []int{8}}), "restrictions"},

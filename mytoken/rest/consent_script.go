@@ -11,8 +11,9 @@ import (
 // this origin may decide, and only the browser that decided can finish the login (D3,
 // D68).
 
-// consentDocument describes what a login asks for. Nothing is shown to pages of other
-// origins.
+// consentDocument describes what a login asks for, and who gets the token: a user who
+// agrees to the login of a stranger gives their token away. Nothing is shown to pages of
+// other origins.
 func consentDocument(c *call) (*answer, error) {
 	asked, err := c.asked()
 	if err != nil {
@@ -20,8 +21,12 @@ func consentDocument(c *call) (*answer, error) {
 	}
 	body := wire.Consent{
 		OIDCIssuer: asked.Provider, ApplicationName: asked.Application, TokenName: asked.Properties.Name,
+		ClientType: wire.ClientWeb, SSHKey: asked.SSHKey, IP: asked.Address, ExpiresAt: asked.Expires.Unix(),
 		Capabilities: asked.Properties.Capabilities, Restrictions: asked.Properties.Restrictions, Rotation: rotationText(asked.Properties.Rotation),
 		Tags: tagsShown(asked.Properties.Tags), SupportedScopes: []string{}, AllCapabilities: capabilityTree(capability.Tree()),
+	}
+	if asked.Polled {
+		body.ClientType = wire.ClientNative
 	}
 	if body.Restrictions == nil {
 		body.Restrictions = restriction.List{} // none, and not unknown

@@ -1,9 +1,11 @@
 package rest_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,6 +31,7 @@ func TestConsentByScript(t *testing.T) {
 	all := shown["all_capabilities"].([]any)
 	delete(shown, "all_capabilities")
 	require.JSONEq(t, `{"oidc_issuer":"`+s.Provider.Issuer()+`","application_name":"a program","token_name":"job","capabilities":["AT","tokeninfo"],
+		"client_type":"native","ip":"127.0.0.1","expires_at":`+fmt.Sprint(s.Clock.Now().Add(5*time.Minute).Unix())+`,
 		"restrictions":[{"scope":"openid compute"}],"rotation":{"on_AT":true},
 		"supported_scopes":["openid","profile","email","offline_access","compute","storage.read","storage.write"]}`, encode(t, shown))
 	require.Equal(t, "AT", all[0].(m)["read_write_capability"].(m)["name"])
@@ -43,6 +46,28 @@ func TestConsentByScript(t *testing.T) {
 	b.login(to, "alice")
 	got := s.object(s.poll(polling), 200)
 	require.Equal(t, `[["AT"],[{"scope":"openid"}],null]`, encode(t, []any{got["capabilities"], got["restrictions"], got["rotation"]}))
+}
+
+// TestConsentByScriptTellsWhoGetsTheToken: a script learns what the consent page shows of
+// the risk: whether a program elsewhere gets the token, from which address it asked, and
+// the SSH key that the token is for.
+func TestConsentByScriptTellsWhoGetsTheToken(t *testing.T) {
+	s := start(t, withSSH)
+	shown := func(consent string) m {
+		return s.object(s.browser().script(http.MethodGet, scripted(consent), ""), 200)
+	}
+	consent, _ := s.startNative(nil)
+	got := shown(consent)
+	require.Equal(t, []any{"native", "127.0.0.1", nil}, []any{got["client_type"], got["ip"], got["ssh_key_fp"]})
+	require.Equal(t, float64(s.Clock.Now().Add(5*time.Minute).Unix()), got["expires_at"])
+
+	web := s.object(s.post("/api/v0/token/my", m{"grant_type": "oidc_flow", "oidc_issuer": s.Provider.Issuer(), "client_type": "web", "redirect_uri": "/"}), 200)
+	require.Equal(t, "web", shown(web["consent_uri"].(string))["client_type"])
+
+	line, fingerprint := sshLine(t)
+	started := s.object(s.post(pathSSH, m{"grant_type": "mytoken", "mytoken": s.settingsToken(), "ssh_key": line}), 200)
+	got = shown(started["consent_uri"].(string))
+	require.Equal(t, []any{"native", fingerprint}, []any{got["client_type"], got["ssh_key_fp"]})
 }
 
 // TestConsentByScriptDeclines: no body declines, and so does null, which stands for none.

@@ -85,11 +85,12 @@ func decodeLink(text string) ([]byte, error) {
 }
 
 // filledForm returns the form with the request of a link. It returns a [*linkError] unless
-// the form shows the whole request, and the service can issue what it asks for.
-func (c *call) filledForm(text string) (*pages.CreateForm, error) {
+// the form shows the whole request, and the service can issue what it asks for, as far as
+// look can tell.
+func (c *call) filledForm(text string, look func(*pages.CreateForm) error) (*pages.CreateForm, error) {
 	form, err := c.readLink(text)
 	if err == nil {
-		err = c.foreseeLink(form)
+		err = look(form)
 	}
 	if err == nil {
 		return form, nil
@@ -172,11 +173,15 @@ func (c *call) foreseeLink(form *pages.CreateForm) error {
 	return foreseen(&form.Form, issued, err)
 }
 
+// checkLink is foreseeLink without the policy: strangers may not make the service ask it,
+// because nothing limits how often they open a link.
+func (c *call) checkLink(form *pages.CreateForm) error { return c.issuer.CheckLogin(c.requested(form)) }
+
 // checkedLink serves a page only if the link that leads there can be used. A user does not
-// log in first to learn that it cannot.
+// log in first to learn that it cannot, unless a policy says so.
 func checkedLink(next handle) handle {
 	return func(c *call) (*answer, error) {
-		if _, _, err := c.linkedForm(); err != nil {
+		if _, _, err := c.linkedForm(c.checkLink); err != nil {
 			return nil, err
 		}
 		return next(c)
@@ -185,12 +190,12 @@ func checkedLink(next handle) handle {
 
 // linkedForm returns the form that the link of the request fills in, and whether there is a
 // link.
-func (c *call) linkedForm() (*pages.CreateForm, bool, error) {
+func (c *call) linkedForm(look func(*pages.CreateForm) error) (*pages.CreateForm, bool, error) {
 	text, has, err := c.linkOf()
 	if err != nil || !has {
 		return nil, has, err
 	}
-	form, err := c.filledForm(text)
+	form, err := c.filledForm(text, look)
 	return form, true, err
 }
 
@@ -203,7 +208,7 @@ func (c *call) followLink() (*answer, error) {
 			Unchanged: "Nothing was created.",
 		})
 	}
-	if _, _, err := c.linkedForm(); err != nil {
+	if _, _, err := c.linkedForm(c.checkLink); err != nil {
 		return nil, err
 	}
 	text, _, err := c.linkOf()

@@ -1,11 +1,13 @@
 package rest_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -159,6 +161,26 @@ func TestBadLink(t *testing.T) {
 	}
 	require.Len(t, s.tokens(t), before)
 	assert.Equal(t, 1, s.Provider.Count(optest.Exchanged), "only alice logged in")
+}
+
+// TestLinkOfAStranger: the policy of the operator is not asked before a user is logged in.
+// Nobody limits how often strangers open links.
+func TestLinkOfAStranger(t *testing.T) {
+	var asked atomic.Int64
+	s := start(t, func(o *setup) {
+		o.Config = func(c *issuer.Config) {
+			c.Policy = func(context.Context, *issuer.Issuance) error { asked.Add(1); return nil }
+		}
+	})
+	alice, stranger := s.manager("alice"), s.browser()
+	asked.Store(0)
+	for _, path := range []string{"/", "/home", "/manage/create"} {
+		require.Less(t, stranger.click(s.URL+path+"?r="+link(`{"name":"job"}`)).StatusCode, 400)
+		s.do(http.MethodGet, path+"?r="+link(`{"name":"job"}`), "", "Cookie", "mytoken=x", "Accept", "text/html")
+	}
+	require.Zero(t, asked.Load())
+	formOf(t, alice.click(s.URL+"/manage/create?r="+link(`{"name":"job"}`)), "create-form")
+	require.EqualValues(t, 1, asked.Load())
 }
 
 // TestLinkWithoutManagement: a service without these pages says so.

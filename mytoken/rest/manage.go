@@ -85,7 +85,7 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 // manageCreatePage shows the form for a new token, with the request of a link if a link led
 // here.
 func manageCreatePage(c *call, _ *session) (*answer, error) {
-	form, filled, err := c.linkedForm()
+	form, filled, err := c.linkedForm(c.foreseeLink)
 	if !filled && err == nil {
 		form = c.pages.NewCreateForm()
 		err = c.foreseeCreate(form)

@@ -95,7 +95,8 @@ func TestNewestClient(t *testing.T) {
 				header[3] = ""
 			}
 			before := encode(t, s.object(s.introspect(token), 200)["token"].(m)["restrictions"])
-			r := s.do(c.method, s.endpoint(t, c.endpoint)+c.below, fill.Replace(c.body), header...)
+			body := strings.TrimSuffix(fill.Replace(c.body), "\n") + "\n" // the encoder of the client ends each body so
+			r := s.do(c.method, s.endpoint(t, c.endpoint)+c.below, body, header...)
 			require.Equal(t, c.status, r.StatusCode, r.text)
 			s.clientReads(t, r, c.members)
 			if c.status == http.StatusNotImplemented {

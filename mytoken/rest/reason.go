@@ -17,9 +17,9 @@ import (
 const maxReason = 400
 
 // shortReason returns why a use is refused, as far as the client may know, or an empty text.
-// The explanation holds nothing that the client must not know; see call.explanation. To
-// single out a clause would tell something about instants. So without instants, the reason
-// names all keys that refuse.
+// The explanation holds nothing that the client must not know; see call.explanation. One
+// clause alone would tell something about instants. So without instants, the reason names
+// all keys that refuse.
 func shortReason(told *restriction.Explanation, instants bool) string {
 	parts, between := told.Keys(), ", "
 	if instants {

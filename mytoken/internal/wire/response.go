@@ -35,6 +35,10 @@ type Consent struct {
 	OIDCIssuer      string           `json:"oidc_issuer"`
 	ApplicationName string           `json:"application_name,omitempty"`
 	TokenName       string           `json:"token_name,omitempty"`
+	ClientType      string           `json:"client_type"` // who gets the token
+	SSHKey          string           `json:"ssh_key_fp,omitempty"`
+	IP              string           `json:"ip,omitempty"`
+	ExpiresAt       int64            `json:"expires_at"`
 	Capabilities    capability.Set   `json:"capabilities"`
 	Restrictions    restriction.List `json:"restrictions"`
 	Rotation        jsontext.Value   `json:"rotation,omitzero"`

@@ -175,8 +175,11 @@ func (r *scheduleReader) monthDay() bool {
 	return true
 }
 
+// filler reads a word that says nothing. A number after "every" would read as a day of the
+// month.
 func (r *scheduleReader) filler() bool {
-	if !slices.Contains(fillers, r.word(0)) {
+	_, err := strconv.Atoi(r.word(1))
+	if !slices.Contains(fillers, r.word(0)) || r.word(0) == "every" && err == nil {
 		return false
 	}
 	r.words = r.words[1:]
