@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -101,6 +102,11 @@ var badValues = map[string]map[string][]raw{
 	"tokeninfo event_history": {
 		"mom_ids": {`1`, `{}`, `[1]`, `[null]`, `["x"]`, `[""]`, `["children@"]`, `["children@x"]`, `"x"`, `["this"` + raw(strings.Repeat(`,"this"`, 100)) + `]`},
 	},
+	"pt/restrictions": {
+		"name":    {`1`, `[]`, `{}`, `""`, `"a/b"`, `"../x"`, `".x"`, `"a b"`, `"@a"`, `"a\u0000"`, `"\u202e"`, `"rotation"`, `"` + raw(strings.Repeat("x", 101)) + `"`},
+		"id":      {`1`, `[]`, `"x"`},
+		"payload": {`1`, `true`, `""`, `[]`, `[1]`, `[null]`, `"no-such"`, `{"unknown":1}`, `{"exp":-1}`, `{"include":"x"}`, `{"exp":4102444800,"exp":4102444800}`},
+	},
 	"settings/grants": {"grant_type": {`"nonsense"`, `""`, `1`, `[]`}},
 	"settings/grants/ssh": {
 		"ssh_key":      {`1`, `[]`, `{}`, `""`, `"ssh-dss AAAA"`, `"x"`, `"` + raw(strings.Repeat("x", 20_000)) + `"`},
@@ -114,7 +120,7 @@ var badValues = map[string]map[string][]raw{
 // TestBadInput: every member of every request refuses what it cannot mean: another type,
 // a negative, a fraction, something huge, an unknown name, a repetition, a nested null.
 func TestBadInput(t *testing.T) {
-	s := start(t, withSSH, func(o *setup) { o.rest.Explanations = rest.ExplainClauses })
+	s := start(t, withSSH, withEditors(&memoryTemplates{files: fstest.MapFS{}}), func(o *setup) { o.rest.Explanations = rest.ExplainClauses })
 	s.settingsToken() // enables the grant
 	token := s.token(mytoken.Properties{})
 	line, _ := sshLine(t)
@@ -123,7 +129,13 @@ func TestBadInput(t *testing.T) {
 		"token/access": {"grant_type": "mytoken", "mytoken": token}, "token/revoke": {"token": s.token(mytoken.Properties{})},
 		"tokeninfo explain": {"action": "explain", "mytoken": token}, "tokeninfo event_history": {"action": "event_history", "mytoken": token},
 		"settings/grants": {"mytoken": token, "grant_type": "ssh"}, "settings/tags/x": {"mytoken": token}, "token/my/tags": {"mytoken": token, "tag": "x"},
-		"settings/grants/ssh": {"mytoken": token, "grant_type": "mytoken", "ssh_key": line},
+		"settings/grants/ssh": {"mytoken": token, "grant_type": "mytoken", "ssh_key": line}, "pt/restrictions": {"name": "x", "payload": m{"usages_AT": 1}},
+	}
+	header := func(request string) []string {
+		if strings.HasPrefix(request, "pt/") {
+			return basic("_", editorPassword)
+		}
+		return nil
 	}
 	for request, members := range badValues {
 		path, _, _ := strings.Cut(request, " ")
@@ -135,7 +147,7 @@ func TestBadInput(t *testing.T) {
 						body += `,` + encode(t, k) + `:` + encode(t, v)
 					}
 				}
-				r := s.do("POST", "/api/v0/"+path, body+`}`)
+				r := s.do("POST", "/api/v0/"+path, body+`}`, header(request)...)
 				if want := "invalid_request"; r.StatusCode != 400 || !strings.Contains(r.text, want) && name != "grant_type" && name != "oidc_flow" || len(r.text) > 600 {
 					t.Errorf("%s: %s: %.100s: %d %.300s", request, name, value, r.StatusCode, r.text)
 				}
@@ -145,7 +157,7 @@ func TestBadInput(t *testing.T) {
 	// The requests are good without these values.
 	for request, body := range proper {
 		path, _, _ := strings.Cut(request, " ")
-		if r := s.post("/api/v0/"+path, body); r.StatusCode >= 300 {
+		if r := s.post("/api/v0/"+path, body, header(request)...); r.StatusCode >= 300 {
 			t.Errorf("%s: %d %s", request, r.StatusCode, r.text)
 		}
 	}
@@ -211,6 +223,7 @@ func TestBadInputNamesEveryMember(t *testing.T) {
 		reflect.TypeFor[wire.TokenRequest](), reflect.TypeFor[wire.AccessTokenRequest](), reflect.TypeFor[wire.TransferRequest](),
 		reflect.TypeFor[wire.RevocationRequest](), reflect.TypeFor[wire.TokeninfoRequest](), reflect.TypeFor[wire.GrantSettingRequest](),
 		reflect.TypeFor[wire.TagRequest](), reflect.TypeFor[wire.TokenTagRequest](), reflect.TypeFor[wire.SSHKeyRequest](),
+		reflect.TypeFor[wire.TemplateRequest](),
 	} {
 		for i := range body.NumField() {
 			name, _, _ := strings.Cut(body.Field(i).Tag.Get("json"), ",")

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
 	"strings"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -52,4 +54,21 @@ func bearer(value string) string {
 		return ""
 	}
 	return strings.Trim(token, " ")
+}
+
+// sums returns the sums of the clients' secrets by ID.
+func sums(clients []Client) map[string][sha256.Size]byte {
+	out := make(map[string][sha256.Size]byte)
+	for _, c := range clients {
+		out[c.ID] = c.sum()
+	}
+	return out
+}
+
+// authentic reports whether a secret is that of a client. An unknown client has none
+// (D78).
+func authentic(clients map[string][sha256.Size]byte, id, secret string) bool {
+	want, known := clients[id]
+	have := sha256.Sum256([]byte(secret))
+	return subtle.ConstantTimeCompare(have[:], want[:]) == 1 && known
 }

@@ -51,9 +51,22 @@
 // [Handler.Command] carries out the actions of SSH clients, whose connections package sshd
 // serves. [Options.SSH] lets users register SSH keys.
 //
-// The package does not serve mail, notifications, calendars, federation, or the writing of
-// templates. Their paths answer 501 with a JSON error. The documents name the endpoints of
-// mail and notifications all the same, because public clients crash without them.
+// The package does not serve mail, notifications, calendars or federation. Their paths
+// answer 501 with a JSON error. The documents name the endpoints of mail and notifications
+// all the same, because public clients crash without them.
+//
+// # Templates
+//
+// Operators keep profiles and templates as files in [Options.Templates] (protocol section
+// 2.10). They can let a group of users change its own ones over HTTP: with a source that
+// can be written to, such as [TemplateDir], and a password for each group.
+//
+//	source, err := rest.TemplateDir("/var/lib/mytoken/templates")
+//	options := rest.Options{Templates: source, TemplateEditors: []rest.Client{{ID: "grid", Secret: password}}}
+//
+// The handler stores a template only if every template is valid afterwards. Several
+// processes may share a source: each sees the changes of the others after a second. If two
+// of them change the same template at the same time, the last one wins.
 //
 // A mytoken is no access token. Introspection describes it with the token_type N_A, and
 // with this issuer as iss and aud. A resource server that also accepts the tokens of other

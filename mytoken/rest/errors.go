@@ -20,17 +20,19 @@ import (
 
 // Errors that come from this package, not from the issuer.
 var (
-	errNoToken       = errors.New("rest: no mytoken found in request")
-	errNotFound      = errors.New("rest: not found")
-	errNotBuilt      = errors.New("rest: known to the protocol and not served here")
-	errCrossOrigin   = errors.New("rest: cross-origin request refused")
-	errConsentCode   = errors.New("rest: consent code is not valid, or no longer")
-	errNoGrantType   = errors.New("rest: unsupported grant_type")
-	errUnfinished    = errors.New("rest: the login is being finished")
-	errOtherBrowser  = errors.New("rest: the browser has no cookie of the login")
-	errUnknownClient = errors.New("rest: client not authenticated")
-	errGrantType     = errors.New("rest: the endpoint has no such grant_type")
-	errKeyAndToken   = errors.New("rest: an SSH key and a token")
+	errNoToken        = errors.New("rest: no mytoken found in request")
+	errNotFound       = errors.New("rest: not found")
+	errNotBuilt       = errors.New("rest: known to the protocol and not served here")
+	errCrossOrigin    = errors.New("rest: cross-origin request refused")
+	errConsentCode    = errors.New("rest: consent code is not valid, or no longer")
+	errNoGrantType    = errors.New("rest: unsupported grant_type")
+	errUnfinished     = errors.New("rest: the login is being finished")
+	errOtherBrowser   = errors.New("rest: the browser has no cookie of the login")
+	errUnknownClient  = errors.New("rest: client not authenticated")
+	errGrantType      = errors.New("rest: the endpoint has no such grant_type")
+	errOtherGroup     = errors.New("rest: templates of another group")
+	errTemplateExists = errors.New("rest: a template of this name exists")
+	errKeyAndToken    = errors.New("rest: an SSH key and a token")
 )
 
 // textExpired is what the protocol says about clauses that have all expired.
@@ -144,6 +146,8 @@ var rules = []rule{
 	sentinel(errCrossOrigin, 403, wire.ErrorAccessDenied, "request from another site"),
 	sentinel(errOtherBrowser, 400, wire.ErrorInvalidRequest, stateMismatch),
 	sentinel(errUnfinished, 503, wire.ErrorTemporarilyUnavailable, "the login is being finished"),
+	sentinel(errOtherGroup, 403, wire.ErrorAccessDenied, "these are the templates of another group"),
+	sentinel(errTemplateExists, 409, wire.ErrorInvalidRequest, "a template of this name exists already"),
 	sentinel(errUnknownClient, 401, wire.ErrorInvalidClient, "client authentication failed"),
 	invalid(func(e *linkError) string { return "the link cannot be used: " + e.reason }),
 	typed(func(e *standardError) problem { return problem{status: 400, code: e.code, text: e.text} }),
@@ -186,6 +190,9 @@ var rules = []rule{
 		return problem{status: 400, code: wire.ErrorInvalidRequest, text: requestText(e)}
 	}),
 	invalid(func(e *profile.Error) string { return e.Reason }),
+	typed(func(e *profile.InUseError) problem {
+		return problem{status: 409, code: wire.ErrorInvalidRequest, text: e.Reason()}
+	}),
 	sentinel(restriction.ErrPast, 400, wire.ErrorInvalidRequest, textExpired),
 	invalid(func(e *restriction.ClauseError) string { return restrictionText(e) }),
 	invalid(func(e *restriction.LimitError) string { return restrictionText(e) }),

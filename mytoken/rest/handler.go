@@ -15,7 +15,6 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/weburl"
 	"github.com/mytoken-go/sdk/mytoken/internal/budget"
-	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 )
@@ -36,13 +35,14 @@ type Handler struct {
 	logins    *budget.Budgets
 	unknown   unknownClients
 	warnings  warnings
-	profiles  *profile.Set
+	templates templates
 	pages     *pages.Pages
 	metadata  atomic.Pointer[metadata]
 	csrf      *http.CrossOriginProtection
 	redirects []*regexp.Regexp
 	trusted   []*regexp.Regexp
 	clients   map[string][sha256.Size]byte
+	editors   map[string][sha256.Size]byte // of templates, by group
 }
 
 // String returns the issuer URL.
@@ -71,10 +71,7 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 		base: strings.TrimSuffix(iss.URL(), "/"), prefix: strings.TrimSuffix(u.Path, "/"),
 		origin: weburl.Origin(u), secure: u.Scheme == "https",
 		mux: http.NewServeMux(), guard: newGuessGuard(opts.Guesses, iss.Now), logins: budget.New(budget.Rates(opts.Logins)), csrf: http.NewCrossOriginProtection(),
-		clients: make(map[string][sha256.Size]byte),
-	}
-	for _, c := range opts.Clients {
-		h.clients[c.ID] = c.sum()
+		clients: sums(opts.Clients), editors: sums(opts.TemplateEditors),
 	}
 	if err := h.csrf.AddTrustedOrigin(h.origin); err != nil {
 		return nil, badOption("the issuer URL %q is no origin: %v", iss.URL(), err)
@@ -85,8 +82,9 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 	if h.trusted, err = redirects("TrustedRedirectURIs", opts.TrustedRedirectURIs); err != nil {
 		return nil, err
 	}
-	if h.profiles, err = profile.Load(opts.Templates, h.checkTemplate); err != nil {
-		return nil, fmt.Errorf("rest: Options.Templates: %w", err)
+	h.templates.source, h.templates.check, h.templates.now, h.templates.logger = opts.Templates, h.checkTemplate, iss.Now, h.opts.Logger
+	if err := h.templates.load(); err != nil {
+		return nil, err
 	}
 	if h.pages, err = pages.New(pages.Config{
 		Issuer: iss, Base: h.base, Home: h.prefix + pathHome, Name: opts.Name, Managed: !opts.NoManagement, SSH: opts.SSH != nil,

@@ -115,7 +115,7 @@ func (c *call) readLink(text string) (*pages.CreateForm, error) {
 	if jsontext.Value(data).Kind() != '{' || !jsontext.Value(data).IsValid() {
 		return nil, errLinkJSON
 	}
-	if data, err = c.profiles.Request(data); err != nil {
+	if data, err = c.templates.set(c.ctx()).Request(data); err != nil {
 		return nil, err
 	}
 	var request linked

@@ -1,8 +1,6 @@
 package rest
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"net/http"
 	"net/url"
@@ -227,9 +225,7 @@ func (c *call) authenticate(req *wire.StandardTokenRequest) error {
 	} else {
 		id, secret = req.ClientID, req.ClientSecret.Reveal()
 	}
-	want, known := c.clients[id]
-	have := sha256.Sum256([]byte(secret))
-	if subtle.ConstantTimeCompare(have[:], want[:]) != 1 || !known {
+	if !authentic(c.clients, id, secret) {
 		return errUnknownClient
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
@@ -80,7 +81,18 @@ type Options struct {
 	// others. The types are profiles, restrictions, capabilities and rotation. A file
 	// replaces the built-in one of the same name. NewHandler refuses a file with another
 	// path, but ignores names that begin with a dot. Nil means only the built-in ones.
+	//
+	// The handler reads the files once. A source that is also [WritableTemplates] it reads
+	// again when it uses what it read more than a second ago, so that several processes
+	// can share the source. If the files cannot be used any more, the last good ones stay
+	// in use, and Logger gets one line of the level Error.
 	Templates fs.FS
+	// TemplateEditors may change templates over HTTP (protocol section 5.14). The ID is
+	// the group that a client may change, and the secret is its password, which has to be
+	// drawn at random. Templates must be WritableTemplates. A change is stored only if
+	// NewHandler would accept the files after it. Empty means that nobody can change them:
+	// such requests answer 501.
+	TemplateEditors []Client
 	// Location is the time zone of times in requests that state none. Nil means UTC.
 	Location *time.Location
 
@@ -142,7 +154,8 @@ type Options struct {
 	Guest http.Handler
 }
 
-// Client may introspect tokens. It authenticates as in RFC 6749 section 2.3.1.
+// Client may introspect tokens, and then authenticates as in RFC 6749 section 2.3.1, or
+// change templates, and then authenticates as in RFC 7617.
 type Client struct {
 	ID string // without colon, and of this client alone
 	// Secret is at least 16 bytes long.
@@ -225,17 +238,35 @@ func (o *Options) complete() error {
 			return badOption("TokeninfoActions: %q is none of %q", a, allActions)
 		}
 	}
+	return cmp.Or(checkClients("Clients", o.Clients), o.checkEditors(), o.Guesses.complete(), o.Logins.complete())
+}
+
+// checkClients checks an option that lists clients. Its errors show no ID, which may be a
+// pasted secret.
+func checkClients(option string, clients []Client) error {
 	ids := make(map[string]bool)
-	for n, c := range o.Clients { // the errors show no ID, which may be a pasted secret
+	for n, c := range clients {
 		if c.ID == "" || strings.Contains(c.ID, ":") || c.sum() == [sha256.Size]byte{} {
-			return badOption("Clients: client %d needs an ID without colon, and either a secret of at least 16 characters or the sum of one", n)
+			return badOption("%s: client %d needs an ID without colon, and either a secret of at least 16 characters or the sum of one", option, n)
 		}
 		if ids[c.ID] {
-			return badOption("Clients: client %d has the ID of an earlier one", n)
+			return badOption("%s: client %d has the ID of an earlier one", option, n)
 		}
 		ids[c.ID] = true
 	}
-	return cmp.Or(o.Guesses.complete(), o.Logins.complete())
+	return nil
+}
+
+func (o *Options) checkEditors() error {
+	if _, writable := o.Templates.(WritableTemplates); len(o.TemplateEditors) > 0 && !writable {
+		return badOption("TemplateEditors: Templates cannot be written to; use TemplateDir, for example")
+	}
+	for n, c := range o.TemplateEditors {
+		if profile.CheckName(c.ID) != nil {
+			return badOption("TemplateEditors: the ID of client %d cannot be the name of a group", n)
+		}
+	}
+	return checkClients("TemplateEditors", o.TemplateEditors)
 }
 
 // redirects compiles regular expressions so that each matches only whole strings (D69).

@@ -1,12 +1,13 @@
 package rest
 
 import (
-	"cmp"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
@@ -14,20 +15,23 @@ import (
 )
 
 // expandProfiles expands the names of profiles and templates in a request.
-func expandProfiles(c *call, request []byte) ([]byte, error) { return c.profiles.Request(request) }
+func expandProfiles(c *call, request []byte) ([]byte, error) {
+	return c.templates.set(c.ctx()).Request(request)
+}
 
 // profileGroups lists the groups that have profiles or templates (protocol section 5.14).
-func profileGroups(c *call) (*answer, error) { return ok(c.profiles.Groups()), nil }
+func profileGroups(c *call) (*answer, error) {
+	return ok(c.templates.set(c.ctx()).Groups()), nil
+}
 
 // profileList lists the profiles or the templates of one type in a group. It expands them
 // and makes relative times absolute.
 func profileList(c *call) (*answer, error) {
-	t, known := profile.ParseType(c.r.PathValue("type"))
-	if !known {
+	group, t, id, known := c.templatePath()
+	if !known || id != "" {
 		return notFound(c)
 	}
-	group := cmp.Or(c.r.PathValue("group"), profile.DefaultGroup)
-	entries, err := c.profiles.List(group, t, profile.TimesAt(c.issuer.Now(), c.opts.Location))
+	entries, err := c.templates.set(c.ctx()).List(group, t, c.times())
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +41,9 @@ func profileList(c *call) (*answer, error) {
 	}
 	return ok(list), nil
 }
+
+// times returns what the texts of times in templates mean now.
+func (c *call) times() profile.Times { return profile.TimesAt(c.issuer.Now(), c.opts.Location) }
 
 // exampleAddress stands for the address of a client when a template is checked (RFC
 // 5737).
@@ -48,7 +55,7 @@ func (h *Handler) checkTemplate(t profile.Type, payload []byte) error {
 	case profile.Capabilities:
 		set, err := capability.Parse(payload)
 		if unknown := set.Unknown(); err == nil && len(unknown) > 0 {
-			return badOption("unknown capability %q", string(unknown[0]))
+			return &profile.Error{Reason: fmt.Sprintf("unknown capability %q", clip.Name(string(unknown[0])))}
 		}
 		return err
 	case profile.Tags:
@@ -68,7 +75,7 @@ func (h *Handler) checkTemplate(t profile.Type, payload []byte) error {
 	for i := range list {
 		for _, extra := range list[i].Extra {
 			if !slices.Contains(h.issuer.RestrictionKeys(), extra.Key) {
-				return badOption("unknown restriction key %q", extra.Key)
+				return &profile.Error{Reason: fmt.Sprintf("unknown restriction key %q", clip.Name(extra.Key))}
 			}
 		}
 	}

@@ -119,10 +119,6 @@ func (h *Handler) routes() []*route {
 			http.MethodPost: serve(tagCreate), http.MethodPut: serve(tagUpdate), http.MethodDelete: serve(tagDelete),
 		}},
 		{path: pathTokenTags, methods: methods{http.MethodPost: serve(tokenTag), http.MethodDelete: serve(tokenUntag)}},
-		{path: pathProfiles, methods: get(profileGroups)},
-		{path: pathProfiles + "/{type}", methods: withWrites(get(profileList))},
-		{path: pathProfiles + "/{group}/{type}", methods: withWrites(get(profileList))},
-		{path: pathProfiles + "/{group}/{type}/{id}", methods: withWrites(methods{})},
 
 		{path: pathConsentAPI + "/{code}", kind: own, methods: methods{http.MethodGet: consentDocument, http.MethodPost: consentByScript}},
 
@@ -143,6 +139,7 @@ func (h *Handler) routes() []*route {
 		{path: "/{$}", kind: page, methods: get(homePage)},
 		{path: pathStatic + "{file...}", kind: document, methods: get(staticFile)},
 	}
+	list = append(list, h.templateRoutes()...)
 	if !h.opts.NoManagement {
 		list = append(list,
 			&route{path: pathManage, kind: page, methods: get(managed(managePage))},
@@ -165,14 +162,6 @@ func (h *Handler) routes() []*route {
 		list = append(list, &route{path: n.path, methods: allMissing(n.what)})
 	}
 	return list
-}
-
-// withWrites adds the methods that would change templates. They answer 501 (D78).
-func withWrites(m methods) methods {
-	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
-		m[method] = missing("writing templates")
-	}
-	return m
 }
 
 // allMissing answers 501 to every method.

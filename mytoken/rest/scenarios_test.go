@@ -36,6 +36,7 @@ var scenarios = map[string][]func(*setup){
 			"grid/restrictions/site.json": {Data: []byte(`{"include":["_/1d"],"hosts":["192.0.2.0/24"]}`)},
 		}
 	}},
+	"profiles-write": {func(o *setup) { withEditors(&memoryTemplates{files: fstest.MapFS{}})(o) }},
 	"standards": {func(o *setup) {
 		o.rest.Clients = []rest.Client{{ID: "compute", Secret: mytoken.NewSecret("a-secret-of-the-tests")}}
 	}},

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mytoken-go/sdk/internal/clip"
 )
@@ -44,6 +45,9 @@ type key struct {
 	name  string
 }
 
+// String returns the name as errors show it.
+func (k key) String() string { return k.group + "/" + string(k.typ) + "/" + k.name }
+
 // id returns a UUID (RFC 9562, version 8) that depends on the name alone.
 func (k key) id() string {
 	sum := sha256.Sum256([]byte(string(k.typ) + "/" + k.group + "/" + k.name))
@@ -64,29 +68,37 @@ func reference(t Type, text string) key {
 // Set holds named pieces. It never changes and is safe for concurrent use.
 type Set struct {
 	entries map[key]*node
+	files   map[key]string // of the operator's own pieces
 }
 
 //go:embed shipped.json
 var shipped []byte
 
+// builtIn returns the built-in pieces. Nobody changes the map.
+var builtIn = sync.OnceValue(func() map[key]*node {
+	all, err := parse(shipped)
+	if err != nil {
+		panic("profile: shipped.json: " + err.Error())
+	}
+	out := make(map[key]*node)
+	for _, byType := range all.members {
+		for _, m := range byType.value.members {
+			out[key{DefaultGroup, Type(byType.name), m.name}] = m.value
+		}
+	}
+	return out
+})
+
 // Load returns the built-in pieces and those of a file system, which may be nil. A file
 // replaces the built-in piece of the same name.
 //
 // A file is JSON at <type>/<name>.json, or <group>/<type>/<name>.json for a group other
-// than the operator's. Load refuses any other path, so that typing errors do not go
-// unnoticed, but ignores names that begin with a dot. It expands every piece and passes it to check, so that an operator learns of
-// mistakes before users do.
+// than the operator's. Load refuses any other path, and two files of one piece, so that
+// typing errors do not go unnoticed, but ignores names that begin with a dot. It expands
+// every piece and passes it to check, so that an operator learns of mistakes before users
+// do.
 func Load(files fs.FS, check Check) (*Set, error) {
-	s := &Set{entries: make(map[key]*node)}
-	all, err := parse(shipped)
-	if err != nil {
-		return nil, fmt.Errorf("profile: shipped: %w", err)
-	}
-	for _, byType := range all.members {
-		for _, m := range byType.value.members {
-			s.entries[key{DefaultGroup, Type(byType.name), m.name}] = m.value
-		}
-	}
+	s := &Set{entries: maps.Clone(builtIn()), files: make(map[key]string)}
 	if files != nil {
 		if err := s.read(files); err != nil {
 			return nil, err
@@ -94,7 +106,7 @@ func Load(files fs.FS, check Check) (*Set, error) {
 	}
 	for _, k := range s.keys() {
 		if err := s.check(k, check); err != nil {
-			return nil, fmt.Errorf("profile: %s/%s/%s: %w", k.group, k.typ, k.name, err)
+			return nil, fmt.Errorf("profile: %v: %w", k, err)
 		}
 	}
 	return s, nil
@@ -125,6 +137,9 @@ func (s *Set) readBelow(files fs.FS, dir string) error {
 		if err != nil {
 			return err
 		}
+		if other, twice := s.files[k]; twice {
+			return fmt.Errorf("profile: %s: %s is the same piece", file, other)
+		}
 		data, err := fs.ReadFile(files, file)
 		if err != nil {
 			return err
@@ -133,7 +148,7 @@ func (s *Set) readBelow(files fs.FS, dir string) error {
 		if err != nil || n == nil {
 			return fmt.Errorf("profile: %s: %w", file, cmp.Or(err, errJSON))
 		}
-		s.entries[k] = n
+		s.entries[k], s.files[k] = n, file
 		return nil
 	})
 }
@@ -146,11 +161,15 @@ func keyOf(file string) (key, error) {
 		group, dir = parent, last
 	}
 	t, known := ParseType(dir)
-	bad := strings.ContainsFunc(name+group, func(r rune) bool { return r <= ' ' || r == '/' || r == '@' || r == ',' || r == 0x7f })
-	if _, clash := ParseType(group); !ok || !known || bad || clash || name == "" {
+	if _, clash := ParseType(group); !ok || !known || misread(name+group) || clash || name == "" {
 		return key{}, fmt.Errorf("profile: %s: not <type>/<name>.json or <group>/<type>/<name>.json", file)
 	}
 	return key{group, t, name}, nil
+}
+
+// misread reports whether a reference to a name would not be read as one name.
+func misread(name string) bool {
+	return strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '/' || r == '@' || r == ',' || r == 0x7f })
 }
 
 // keys returns all keys in a fixed order.
@@ -186,16 +205,24 @@ func (s *Set) List(group string, t Type, times Times) ([]Entry, error) {
 		if k.group != group || k.typ != t {
 			continue
 		}
-		n, err := s.expand(k)
+		e, err := s.entry(k, times)
 		if err != nil {
 			return nil, err
 		}
-		if n, err = absolute(n, t, times); err != nil {
-			return nil, err
-		}
-		out = append(out, Entry{ID: k.id(), Name: k.name, Payload: n.appendJSON(nil, false)})
+		out = append(out, e)
 	}
 	return out, nil
+}
+
+func (s *Set) entry(k key, times Times) (Entry, error) {
+	n, err := s.expand(k)
+	if err == nil {
+		n, err = absolute(n, k.typ, times)
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{ID: k.id(), Name: k.name, Payload: n.appendJSON(nil, false)}, nil
 }
 
 // Expand returns what a name stands for: a request, an array of clauses, an array of

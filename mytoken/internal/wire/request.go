@@ -130,6 +130,14 @@ type SSHKeyRequest struct {
 	PollingCode     Secret         `json:"polling_code,omitempty"`
 }
 
+// TemplateRequest is the body of a request that changes a profile or a template (protocol
+// section 5.14).
+type TemplateRequest struct {
+	ID      string         `json:"id,omitempty"`
+	Name    string         `json:"name,omitempty"`
+	Payload jsontext.Value `json:"payload,omitzero"`
+}
+
 // ConsentDecision is what the consent page's script sends when the user agrees (protocol
 // section 5.18.2). An absent member keeps what was asked for, except Rotation: without it
 // there is none.
