@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -71,6 +72,19 @@ func (i *Issuer) RevokeTagged(ctx context.Context, req RevokeTaggedRequest) (*Re
 		out.Update = i.rotate(ctx, p, op.kind, spent.Key, req.Client)
 	}
 	return out, nil
+}
+
+// tagNamed returns the tag with a name, or [ErrUnknownTag].
+func (i *Issuer) tagNamed(ctx context.Context, owner mytoken.OwnerID, name string) (store.ItemID, error) {
+	book, err := i.readTags(ctx, owner)
+	if err != nil {
+		return store.ItemID{}, err
+	}
+	tag, known := book.find(strings.TrimSpace(name))
+	if !known {
+		return tag.ID, ErrUnknownTag
+	}
+	return tag.ID, nil
 }
 
 // revokeTagged revokes the tokens of a user that have a tag, and returns which had it.
