@@ -123,26 +123,26 @@ func (i *Issuer) changeItems(ctx context.Context, owner mytoken.OwnerID, decide 
 // linkPage is for how many tokens one step reads the links.
 const linkPage = 500
 
-// readLinks returns the links of tokens.
-func (i *Issuer) readLinks(ctx context.Context, tokens []mytoken.TokenID) (tagging.Links, error) {
+// readLinks returns the links of tokens with an item, or all for the zero id.
+func (i *Issuer) readLinks(ctx context.Context, tokens []mytoken.TokenID, of store.ItemID) (tagging.Links, error) {
 	out := make(tagging.Links)
 	for page := range slices.Chunk(tokens, linkPage) {
 		links, err := i.ledger.links(ctx, page)
 		if err != nil {
 			return nil, err
 		}
-		out.Add(links)
+		out.Add(slices.DeleteFunc(links, func(l store.Link) bool { return !of.IsZero() && l.Item != of }))
 	}
 	return out, nil
 }
 
-// lineLinks returns the links of a token and its ancestors, and who these are. It returns
-// [store.ErrNotFound] if the token was deleted meanwhile.
-func (i *Issuer) lineLinks(ctx context.Context, id mytoken.TokenID) (links tagging.Links, ancestors []mytoken.TokenID, err error) {
+// lineLinks returns the links of a token and its ancestors with an item, and who these are.
+// It returns [store.ErrNotFound] if the token was deleted meanwhile.
+func (i *Issuer) lineLinks(ctx context.Context, id mytoken.TokenID, of store.ItemID) (links tagging.Links, ancestors []mytoken.TokenID, err error) {
 	info, err := i.ledger.Token(ctx, id)
 	if err != nil {
 		return nil, nil, err
 	}
-	links, err = i.readLinks(ctx, append([]mytoken.TokenID{id}, info.Ancestors...))
+	links, err = i.readLinks(ctx, append([]mytoken.TokenID{id}, info.Ancestors...), of)
 	return links, info.Ancestors, err
 }

@@ -106,7 +106,7 @@ func (i *Issuer) revokeTagged(ctx context.Context, owner mytoken.OwnerID, tag st
 		for _, info := range page {
 			tokens = append(append(tokens, info.ID), info.Ancestors...)
 		}
-		links, err := i.readLinks(ctx, tokens)
+		links, err := i.readLinks(ctx, tokens, tag)
 		for n := range page {
 			if info := &page[n]; err == nil && info.Live && links.Reach(tag, info.ID, info.Ancestors).Own {
 				err = revoke(info)

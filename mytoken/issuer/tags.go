@@ -391,7 +391,7 @@ func (i *Issuer) untagToken(ctx context.Context, id mytoken.TokenID, tag mytoken
 		if !known {
 			return have.ID, nil
 		}
-		links, ancestors, err := i.lineLinks(ctx, id)
+		links, ancestors, err := i.lineLinks(ctx, id, have.ID)
 		if link, needed := links.Cut(have.ID, id, ancestors); needed {
 			c.Links = append(c.Links, link)
 		}
@@ -432,7 +432,7 @@ func (i *Issuer) tagsOf(ctx context.Context, owner mytoken.OwnerID, id mytoken.T
 	if err != nil || len(book.all) == 0 {
 		return nil, err
 	}
-	links, err := i.readLinks(ctx, append([]mytoken.TokenID{id}, ancestors...))
+	links, err := i.readLinks(ctx, append([]mytoken.TokenID{id}, ancestors...), store.ItemID{})
 	if err != nil {
 		return nil, err
 	}
