@@ -35,14 +35,15 @@ type Items struct {
 // Link says that an item concerns a token, or no longer does. An item and a token have at
 // most one link.
 //
-// An item concerns a token if the nearest link says so: that of the token itself, with Own,
-// or else that of the nearest ancestor that has one, with Below. So links also hold for
+// If a token has a link, the item concerns the token if Own is set. If it has none, the
+// links of its ancestors decide, the nearest first, each with Below. A link with Own alone
+// decides nothing for descendants: the next ancestor does. So links also hold for
 // descendants that are created later.
 type Link struct {
 	Item  ItemID
 	Token TokenID // need not be stored yet
 	Own   bool    // the item concerns the token
-	Below bool    // the item concerns the descendants
+	Below bool    // the item concerns the descendants; a link with neither ends that for them
 }
 
 // NewLink is a link that replaces the one of the same item and token.
@@ -68,7 +69,10 @@ type ItemChanges struct {
 	Tickets TicketChanges
 	Token   TokenID
 	Event   Event
-	Now     Micros
+	// NeedsToken refuses the changes if Token is not stored. It needs Put or Delete. So a
+	// token that is deleted with its owner leaves no item behind.
+	NeedsToken bool
+	Now        Micros
 }
 
 // ChangesList reports whether the changes need the revision: they put or delete items.
@@ -83,10 +87,10 @@ func (c *ItemChanges) Check() error {
 		return argument("a change of items needs an id")
 	case !c.ChangesList() && len(c.Links) == 0:
 		return argument("a change of items changes nothing")
-	case !c.ChangesList() && (!c.Tickets.IsZero() || c.Event.Name != ""):
-		return argument("a change of items makes ticket changes or an event only with Put or Delete")
-	case c.Event.Name != "" && c.Token.IsZero():
-		return argument("an event of a change of items needs its token")
+	case !c.ChangesList() && (!c.Tickets.IsZero() || c.Event.Name != "" || c.NeedsToken):
+		return argument("a change of items makes ticket changes or an event, or needs a token, only with Put or Delete")
+	case (c.Event.Name != "" || c.NeedsToken) && c.Token.IsZero():
+		return argument("a change of items does not name its token")
 	}
 	seen := make(map[ItemID]bool)
 	for _, item := range c.Put {

@@ -43,10 +43,14 @@ func TestItemChangesCheck(t *testing.T) {
 		"link of no token":       func(c *store.ItemChanges) { c.Links[0].Token = store.TokenID{} },
 		"link twice":             func(c *store.ItemChanges) { c.Links[1].Token = c.Links[0].Token },
 		"event of no token":      func(c *store.ItemChanges) { c.Token = store.TokenID{} },
-		"bad ticket changes":     func(c *store.ItemChanges) { c.Tickets.Drop[0].Kind = 0 },
-		"nothing":                func(c *store.ItemChanges) { *c = store.ItemChanges{Owner: c.Owner, ID: c.ID, Now: 1} },
-		"tickets with links":     func(c *store.ItemChanges) { c.Put, c.Delete, c.Event = nil, nil, store.Event{} },
-		"an event with links":    func(c *store.ItemChanges) { c.Put, c.Delete, c.Tickets = nil, nil, store.TicketChanges{} },
+		"need of no token":       func(c *store.ItemChanges) { c.Token, c.Event, c.NeedsToken = store.TokenID{}, store.Event{}, true },
+		"need with links": func(c *store.ItemChanges) {
+			c.Put, c.Delete, c.Tickets, c.Event, c.NeedsToken = nil, nil, store.TicketChanges{}, store.Event{}, true
+		},
+		"bad ticket changes":  func(c *store.ItemChanges) { c.Tickets.Drop[0].Kind = 0 },
+		"nothing":             func(c *store.ItemChanges) { *c = store.ItemChanges{Owner: c.Owner, ID: c.ID, Now: 1} },
+		"tickets with links":  func(c *store.ItemChanges) { c.Put, c.Delete, c.Event = nil, nil, store.Event{} },
+		"an event with links": func(c *store.ItemChanges) { c.Put, c.Delete, c.Tickets = nil, nil, store.TicketChanges{} },
 	})
 	check(t, func() store.ItemChanges {
 		return store.ItemChanges{Owner: store.OwnerID{1}, Links: good().Links, Now: 1}

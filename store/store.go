@@ -280,8 +280,8 @@ type Belongings interface {
 	// It returns [ErrConflict] if it names items in Put or Delete and the revision is not the
 	// current one: the caller reads the items again and decides anew. It returns [ErrExists]
 	// if another owner has an item with the same id. It returns [ErrNotFound] if a link names
-	// an item that the owner does not have after Put and Delete. It returns the errors that
-	// [TicketChanges] names.
+	// an item that the owner does not have after Put and Delete, or if the changes need a
+	// token that is not stored. It returns the errors that [TicketChanges] names.
 	//
 	// A repeat succeeds and changes nothing as long as no other change with Put or Delete
 	// has followed. After that it returns [ErrConflict], like every outdated change. So a

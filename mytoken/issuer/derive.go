@@ -118,7 +118,9 @@ func (i *Issuer) deriveOnce(ctx context.Context, req DeriveRequest) (*mytoken.Is
 	if err := i.putReply(&op.tickets, req.ID, p.compact, key, rec, row.ID); err != nil {
 		return nil, err
 	}
-	if err := i.tagNew(ctx, row.Owner, row.ID, append([]mytoken.TokenID{p.id.ID}, state.Ancestors...), props.Tags); err != nil {
+	if err := i.tagNew(ctx, row.Owner, row.ID, p.id.ID, props.Tags); errors.Is(err, store.ErrNotFound) {
+		return nil, i.tokenError(ctx, p, err)
+	} else if err != nil {
 		return nil, err
 	}
 	spent, unsure, err := i.ledger.createChild(ctx, p.id, i.use(op, candidates), row)

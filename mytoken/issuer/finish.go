@@ -401,7 +401,7 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued
 			return nil, nil, err
 		}
 	}
-	if err := i.tagNew(ctx, row.Owner, row.ID, nil, f.properties.Tags); err != nil {
+	if err := i.tagNew(ctx, row.Owner, row.ID, mytoken.TokenID{}, f.properties.Tags); err != nil {
 		return nil, nil, err
 	}
 	if err := codeError(i.ledger.createRoot(ctx, grant, row, f.changes)); err != nil {

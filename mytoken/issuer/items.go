@@ -88,9 +88,11 @@ func newItemID() (id store.ItemID) {
 
 // changeItems changes what a user keeps. decide looks at the present items and fills in
 // the changes, or leaves them empty if there is nothing to do. It is called again if
-// another change came first, so it must decide from b alone and have no effect. An error of
-// decide is returned as it is. So many changes of one user at once that none gets through
-// return a [*BusyError].
+// another change came first, so it must decide from b alone and have no effect. That other
+// change may also be its own, made by an earlier try whose answer was lost: decide draws the
+// ids of new items once, and looks for these first. An error of decide is returned as it is,
+// and so is [store.ErrNotFound] if the changes need a token that is not stored. So many
+// changes of one user at once that none gets through return a [*BusyError].
 func (i *Issuer) changeItems(ctx context.Context, owner mytoken.OwnerID, decide func(b *belongings, c *store.ItemChanges) error) error {
 	for range maxDecisions {
 		b, err := i.belongings(ctx, owner)
@@ -104,10 +106,16 @@ func (i *Issuer) changeItems(ctx context.Context, owner mytoken.OwnerID, decide 
 		if !c.ChangesList() && len(c.Links) == 0 {
 			return nil
 		}
-		// A link may name an item that somebody has just deleted.
-		if err = i.ledger.changeItems(ctx, c); !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
+		err = i.ledger.changeItems(ctx, c)
+		switch missing := errors.Is(err, store.ErrNotFound); {
+		case !missing && !errors.Is(err, store.ErrConflict):
 			return err
+		case missing && c.NeedsToken:
+			if _, err := i.ledger.Token(ctx, c.Token); err != nil {
+				return err
+			}
 		}
+		// Or else a link names an item that somebody has just deleted.
 	}
 	return &BusyError{RetryAfter: time.Second}
 }
@@ -115,28 +123,26 @@ func (i *Issuer) changeItems(ctx context.Context, owner mytoken.OwnerID, decide 
 // linkPage is for how many tokens one step reads the links.
 const linkPage = 500
 
-// readLinks returns the links of tokens.
-func (i *Issuer) readLinks(ctx context.Context, tokens []mytoken.TokenID) (tagging.Links, error) {
+// readLinks returns the links of tokens with an item, or all for the zero id.
+func (i *Issuer) readLinks(ctx context.Context, tokens []mytoken.TokenID, of store.ItemID) (tagging.Links, error) {
 	out := make(tagging.Links)
 	for page := range slices.Chunk(tokens, linkPage) {
 		links, err := i.ledger.links(ctx, page)
 		if err != nil {
 			return nil, err
 		}
-		out.Add(links)
+		out.Add(slices.DeleteFunc(links, func(l store.Link) bool { return !of.IsZero() && l.Item != of }))
 	}
 	return out, nil
 }
 
-// lineLinks returns the links of a token and its ancestors, and who these are.
-func (i *Issuer) lineLinks(ctx context.Context, id mytoken.TokenID) (links tagging.Links, ancestors []mytoken.TokenID, err error) {
+// lineLinks returns the links of a token and its ancestors with an item, and who these are.
+// It returns [store.ErrNotFound] if the token was deleted meanwhile.
+func (i *Issuer) lineLinks(ctx context.Context, id mytoken.TokenID, of store.ItemID) (links tagging.Links, ancestors []mytoken.TokenID, err error) {
 	info, err := i.ledger.Token(ctx, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound): // it was deleted meanwhile
-		return nil, nil, ErrNotOwned
-	case err != nil:
+	if err != nil {
 		return nil, nil, err
 	}
-	links, err = i.readLinks(ctx, append([]mytoken.TokenID{id}, info.Ancestors...))
+	links, err = i.readLinks(ctx, append([]mytoken.TokenID{id}, info.Ancestors...), of)
 	return links, info.Ancestors, err
 }

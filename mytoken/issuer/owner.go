@@ -134,7 +134,7 @@ func (o *OwnerAccess) changeTag(ctx context.Context, req TagRequest, prepare fun
 	if err != nil {
 		return err
 	}
-	return o.i.changeTags(ctx, o.owner, change.decide)
+	return o.i.changeTags(ctx, o.owner, mytoken.TokenID{}, change.decide)
 }
 
 // TagToken puts a tag on one of the user's tokens as [Issuer.TagToken] does. It returns
@@ -159,7 +159,11 @@ func (o *OwnerAccess) changeTagOf(ctx context.Context, id mytoken.TokenID, tag m
 	if err := o.check(ctx, id); err != nil {
 		return err
 	}
-	return o.i.changeTags(ctx, o.owner, decide(ctx, id, tag))
+	err = o.i.changeTags(ctx, o.owner, id, decide(ctx, id, tag))
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrNotOwned
+	}
+	return err
 }
 
 // Delete deletes everything that is stored about the user. When it has returned nil, none

@@ -190,7 +190,8 @@ func (f *forest) grow() *mytoken.Records {
 	return out
 }
 
-// maxTagsOfList bounds the tags in one list. Further tokens are listed without any.
+// maxTagsOfList bounds the tags in one list, and the links that are read for them. Further
+// tokens are listed without any.
 const maxTagsOfList = 200_000
 
 // tagForest gives the records of a list their tags.
@@ -199,21 +200,37 @@ func (i *Issuer) tagForest(ctx context.Context, owner mytoken.OwnerID, f *forest
 	if err != nil || len(book.all) == 0 {
 		return err
 	}
-	seen := make(map[mytoken.TokenID]bool)
+	place := make(map[mytoken.TokenID]int) // in tokens
 	var tokens []mytoken.TokenID
 	for _, r := range f.order {
 		for _, id := range append([]mytoken.TokenID{r.ID}, f.above[r.ID]...) {
-			if !seen[id] {
-				seen[id], tokens = true, append(tokens, id)
+			if _, seen := place[id]; !seen {
+				place[id], tokens = len(tokens), append(tokens, id)
 			}
 		}
 	}
-	links, err := i.readLinks(ctx, tokens)
-	if err != nil || len(links) == 0 {
-		return err
+	links, read, room := make(tagging.Links), 0, maxTagsOfList
+	for page := range slices.Chunk(tokens, linkPage) {
+		some, err := i.ledger.links(ctx, page)
+		if err != nil {
+			return err
+		}
+		if room -= len(some); room < 0 {
+			break
+		}
+		links.Add(some)
+		read += len(page)
 	}
-	view, room := tagging.NewView(book.all, links), maxTagsOfList
+	if f.truncated = f.truncated || read < len(tokens); len(links) == 0 {
+		return nil
+	}
+	view := tagging.NewView(book.all, links)
+	room = maxTagsOfList
+	unread := func(id mytoken.TokenID) bool { return place[id] >= read }
 	for _, r := range f.order {
+		if unread(r.ID) || slices.ContainsFunc(f.above[r.ID], unread) {
+			continue
+		}
 		tags := view.Of(r.ID, f.above[r.ID])
 		if len(tags) > room {
 			f.truncated = true

@@ -109,6 +109,18 @@ func (i *Issuer) stillOpen(ctx context.Context, p *presented, op operation) erro
 	return nil
 }
 
+// isRepeated reports whether a request with this ID was charged before.
+func (i *Issuer) isRepeated(ctx context.Context, p *presented, op operation) (bool, error) {
+	if !op.brief {
+		return false, nil
+	}
+	_, err := i.ledger.resolveTicket(ctx, store.TicketReply, []store.TicketID{i.window(p, op).ID})
+	if isA[*StoreError](err) {
+		return false, err
+	}
+	return err == nil, nil
+}
+
 // callOff refunds a use for which nothing is handed out. off is false if another call with
 // the same id handed out an access token, or may have. It returns a [*StoreError] if
 // nobody knows whether the use still counts, or not yet: calling off goes on when the

@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -73,6 +74,19 @@ func (i *Issuer) RevokeTagged(ctx context.Context, req RevokeTaggedRequest) (*Re
 	return out, nil
 }
 
+// tagNamed returns the tag with a name, or [ErrUnknownTag].
+func (i *Issuer) tagNamed(ctx context.Context, owner mytoken.OwnerID, name string) (store.ItemID, error) {
+	book, err := i.readTags(ctx, owner)
+	if err != nil {
+		return store.ItemID{}, err
+	}
+	tag, known := book.find(strings.TrimSpace(name))
+	if !known {
+		return tag.ID, ErrUnknownTag
+	}
+	return tag.ID, nil
+}
+
 // revokeTagged revokes the tokens of a user that have a tag, and returns which had it.
 func (i *Issuer) revokeTagged(ctx context.Context, owner mytoken.OwnerID, tag store.ItemID, recursive bool, client Client) (ended map[mytoken.TokenID]bool, err error) {
 	ended = make(map[mytoken.TokenID]bool)
@@ -92,7 +106,7 @@ func (i *Issuer) revokeTagged(ctx context.Context, owner mytoken.OwnerID, tag st
 		for _, info := range page {
 			tokens = append(append(tokens, info.ID), info.Ancestors...)
 		}
-		links, err := i.readLinks(ctx, tokens)
+		links, err := i.readLinks(ctx, tokens, tag)
 		for n := range page {
 			if info := &page[n]; err == nil && info.Live && links.Reach(tag, info.ID, info.Ancestors).Own {
 				err = revoke(info)

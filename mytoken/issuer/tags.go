@@ -3,6 +3,7 @@ package issuer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,8 +115,12 @@ func (t *tagBook) put(c *store.ItemChanges, tag tagging.Tag) error {
 }
 
 // need returns the id of a tag. If the user does not have the tag, it is made, with the
-// given id.
+// given id. If there is a tag with that id, an earlier try made it whose answer was lost: it
+// may have got another name since.
 func (t *tagBook) need(c *store.ItemChanges, tag mytoken.Tag, id store.ItemID) (store.ItemID, error) {
+	if _, made := t.byID(id); made {
+		return id, nil
+	}
 	if have, known := t.find(tag.Name); known {
 		return have.ID, nil
 	}
@@ -126,8 +131,8 @@ func (t *tagBook) need(c *store.ItemChanges, tag mytoken.Tag, id store.ItemID) (
 }
 
 // tagDecision looks at the tags of a user and fills in the changes. It returns the tag that
-// it is about, or the zero id if that does not exist. See [Issuer.changeItems] for what
-// else it must obey.
+// it is about, or the zero id if that does not exist. It returns [store.ErrNotFound] if the
+// token that it is about was deleted. See [Issuer.changeItems] for what else it must obey.
 type tagDecision func(book *tagBook, c *store.ItemChanges) (store.ItemID, error)
 
 // tagChange is a change that a request asks for.
@@ -138,12 +143,16 @@ type tagChange struct {
 	done func(book *tagBook) bool
 }
 
-func (i *Issuer) changeTags(ctx context.Context, owner mytoken.OwnerID, decide tagDecision) error {
+// changeTags changes the tags of a user. It returns [store.ErrNotFound] if it would make or
+// change a tag, and the given token of the user is no longer stored: the user may have been
+// deleted meanwhile, and then no tag must be left. A zero id stands for no token.
+func (i *Issuer) changeTags(ctx context.Context, owner mytoken.OwnerID, by mytoken.TokenID, decide tagDecision) error {
 	return i.changeItems(ctx, owner, func(b *belongings, c *store.ItemChanges) error {
 		book, err := i.openTags(b)
 		if err == nil {
 			_, err = decide(book, c)
 		}
+		c.Token, c.NeedsToken = by, len(c.Put) > 0 && !by.IsZero()
 		return err
 	})
 }
@@ -170,7 +179,7 @@ func (i *Issuer) authorizeTags(ctx context.Context, p *presented, op operation, 
 	if !done {
 		id, err := change.decide(book, &store.ItemChanges{})
 		if err != nil {
-			return nil, err
+			return nil, i.tagError(ctx, p, err)
 		}
 		op.comment = tagComment(id)
 	}
@@ -179,7 +188,7 @@ func (i *Issuer) authorizeTags(ctx context.Context, p *presented, op operation, 
 		return nil, err
 	}
 	if !done {
-		err = i.changeTags(ctx, p.token.Owner(), change.decide)
+		err = i.tagError(ctx, p, i.changeTags(ctx, p.token.Owner(), p.id.ID, change.decide))
 	}
 	if err == nil {
 		update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, op.client)
@@ -190,16 +199,16 @@ func (i *Issuer) authorizeTags(ctx context.Context, p *presented, op operation, 
 	return update, nil
 }
 
-// isRepeated reports whether a request with this ID was charged before.
-func (i *Issuer) isRepeated(ctx context.Context, p *presented, op operation) (bool, error) {
-	if !op.brief {
-		return false, nil
+// tagError says which token it was that was deleted meanwhile, if that is why a change of
+// tags failed.
+func (i *Issuer) tagError(ctx context.Context, p *presented, err error) error {
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
 	}
-	_, err := i.ledger.resolveTicket(ctx, store.TicketReply, []store.TicketID{i.window(p, op).ID})
-	if isA[*StoreError](err) {
-		return false, err
+	if _, own := i.ledger.Token(ctx, p.id.ID); errors.Is(own, store.ErrNotFound) {
+		return i.tokenError(ctx, p, own)
 	}
-	return err == nil, nil
+	return ErrNotOwned
 }
 
 // Tags returns the tags of the user, in the order of their names. It needs
@@ -306,21 +315,26 @@ func updateTag(req TagRequest) (tagChange, error) {
 
 func deleteTag(req TagRequest) (tagChange, error) {
 	name := strings.TrimSpace(req.Name)
+	var id store.ItemID // of the tag, once it is known: there may be a new one of its name already
 	return tagChange{decide: func(book *tagBook, c *store.ItemChanges) (store.ItemID, error) {
-		tag, known := book.find(name)
-		if known {
-			c.Delete = append(c.Delete, tag.ID)
+		tag, known := book.byID(id)
+		if id.IsZero() {
+			tag, known = book.find(name)
 		}
-		return tag.ID, nil
+		if known {
+			id = tag.ID
+			c.Delete = append(c.Delete, id)
+		}
+		return id, nil
 	}}, nil
 }
 
 // TagToken puts a tag on a token. It makes the tag if the user does not have it. With
 // Tag.Children, all descendants have the tag too, and those that are made later. Without
-// it, descendants that had the tag because of such a link of this token lose it. TagToken
-// needs tokeninfo:tags for the presented token and its descendants, and
-// manage_mytokens:tags for other tokens of the user. In all else it is like
-// [Issuer.CreateTag]. It may also return [ErrNotOwned].
+// it, descendants have what passes down from ancestors of the token. TagToken needs
+// tokeninfo:tags for the presented token and its descendants, and manage_mytokens:tags for
+// other tokens of the user. In all else it is like [Issuer.CreateTag]. It may also return
+// [ErrNotOwned].
 func (i *Issuer) TagToken(ctx context.Context, req TagTokenRequest) (update *mytoken.Issued, err error) {
 	return i.changeTagOf(ctx, req, EventTagAdded, EventTagAddedOther, i.tagToken)
 }
@@ -365,8 +379,8 @@ func (i *Issuer) tagToken(ctx context.Context, id mytoken.TokenID, tag mytoken.T
 		if err != nil {
 			return of, err
 		}
-		links, ancestors, err := i.lineLinks(ctx, id)
-		c.Links = append(c.Links, links.Put(of, id, ancestors, tag.Children))
+		c.Links = append(c.Links, tagging.Put(of, id, tag.Children))
+		_, err = i.ledger.Token(ctx, id)
 		return of, err
 	}
 }
@@ -377,7 +391,7 @@ func (i *Issuer) untagToken(ctx context.Context, id mytoken.TokenID, tag mytoken
 		if !known {
 			return have.ID, nil
 		}
-		links, ancestors, err := i.lineLinks(ctx, id)
+		links, ancestors, err := i.lineLinks(ctx, id, have.ID)
 		if link, needed := links.Cut(have.ID, id, ancestors); needed {
 			c.Links = append(c.Links, link)
 		}
@@ -385,41 +399,29 @@ func (i *Issuer) untagToken(ctx context.Context, id mytoken.TokenID, tag mytoken
 	}
 }
 
-// tagNew puts tags on a token that is about to be created below its ancestors. If it is not
-// created after all, the tags stay, and Sweep deletes the links. The other way round, a
-// crash would leave a token without its tags.
-func (i *Issuer) tagNew(ctx context.Context, owner mytoken.OwnerID, id mytoken.TokenID, ancestors []mytoken.TokenID, tags []mytoken.Tag) error {
+// tagNew puts tags on a token that is about to be created, below the parent if that is not
+// zero. If it is not created after all, the tags stay, and Sweep deletes the links. The
+// other way round, a crash would leave a token without its tags. tagNew returns
+// [store.ErrNotFound] if the parent is no longer stored.
+func (i *Issuer) tagNew(ctx context.Context, owner mytoken.OwnerID, id, parent mytoken.TokenID, tags []mytoken.Tag) error {
 	if len(tags) == 0 {
 		return nil
 	}
-	err := i.changeTags(ctx, owner, func(book *tagBook, c *store.ItemChanges) (store.ItemID, error) {
-		links, err := i.readLinks(ctx, ancestors)
-		if err != nil {
-			return store.ItemID{}, err
-		}
-		for _, tag := range tags {
-			of, err := book.need(c, tag, newItemID())
+	fresh := make([]store.ItemID, len(tags))
+	for n := range fresh {
+		fresh[n] = newItemID()
+	}
+	err := i.changeTags(ctx, owner, parent, func(book *tagBook, c *store.ItemChanges) (store.ItemID, error) {
+		for n, tag := range tags {
+			of, err := book.need(c, tag, fresh[n])
 			if err != nil {
 				return of, err
 			}
-			link := links.Put(of, id, ancestors, tag.Children)
+			link := tagging.Put(of, id, tag.Children)
 			link.Clear = false // it has no descendants
 			c.Links = append(c.Links, link)
 		}
 		return store.ItemID{}, nil
 	})
 	return asRepeatable(err, true) // nothing is charged yet
-}
-
-// tagNamed returns the tag with a name, or [ErrUnknownTag].
-func (i *Issuer) tagNamed(ctx context.Context, owner mytoken.OwnerID, name string) (store.ItemID, error) {
-	book, err := i.readTags(ctx, owner)
-	if err != nil {
-		return store.ItemID{}, err
-	}
-	tag, known := book.find(strings.TrimSpace(name))
-	if !known {
-		return tag.ID, ErrUnknownTag
-	}
-	return tag.ID, nil
 }

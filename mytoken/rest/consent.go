@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -216,8 +217,15 @@ func (c *call) agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (
 		}
 	}
 	if len(d.Tags) > 0 {
-		if props.Tags, err = readTags(d.Tags); err != nil {
+		if props.Tags, err = readShownTags(d.Tags); err != nil {
 			return props, err
+		}
+		for n := range props.Tags {
+			tag := &props.Tags[n]
+			at := slices.IndexFunc(asked.Properties.Tags, func(was mytoken.Tag) bool { return was.Name == tag.Name })
+			if tag.Color == "" && at >= 0 {
+				tag.Color = asked.Properties.Tags[at].Color
+			}
 		}
 	}
 	props.Rotation, err = readRotation(d.Rotation)

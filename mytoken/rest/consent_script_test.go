@@ -70,6 +70,40 @@ func TestConsentByScriptTellsWhoGetsTheToken(t *testing.T) {
 	require.Equal(t, []any{"native", fingerprint}, []any{got["client_type"], got["ssh_key_fp"]})
 }
 
+// TestConsentByScriptKeepsTags: a page sends back the tags that it has read, or some of them.
+func TestConsentByScriptKeepsTags(t *testing.T) {
+	s := start(t)
+	tags := []m{{"tag": "a", "include_children": true}, {"tag": "b"}}
+	for _, row := range []struct {
+		change func(shown []any) []any
+		want   []string
+	}{
+		{func(shown []any) []any { return shown }, []string{"a", "b"}},
+		{func(shown []any) []any { return shown[1:] }, []string{"b"}},
+		{func([]any) []any { return []any{} }, nil},
+		{func([]any) []any { return []any{"c"} }, []string{"c"}},
+	} {
+		consent, polling := s.startNative(m{"capabilities": []string{"AT", "tokeninfo"}, "tags": tags})
+		b := s.browser()
+		shown := s.object(b.script(http.MethodGet, scripted(consent), ""), 200)["tags"].([]any)
+		require.Len(t, shown, 2)
+		s.fails(b.script(http.MethodPost, scripted(consent), `{"tags":[{"tag":"a","color":"red"}]}`), 400, "invalid_request", "color: use six hexadecimal digits, such as 1F6FEB")
+		s.fails(b.script(http.MethodPost, scripted(consent), `{"tags":[{"tag":"a","more":1}]}`), 400, "invalid_request",
+			`tags are malformed: each is {"tag": "<name>", "include_children": true or false}`)
+		r := b.script(http.MethodPost, scripted(consent), encode(t, m{"tags": row.change(shown)}))
+		b.login(s.object(r, 278)["authorization_uri"].(string), "alice")
+		got := s.object(s.poll(polling), 200)
+		listed := s.object(s.info("subtokens", got["mytoken"].(string), nil), 200)["mytokens"].(m)["token"].(m)
+		var names []string
+		if has, ok := listed["tags"].([]any); ok {
+			for _, tag := range has {
+				names = append(names, tag.(m)["tag"].(string))
+			}
+		}
+		require.Equal(t, row.want, names)
+	}
+}
+
 // TestConsentByScriptDeclines: no body declines, and so does null, which stands for none.
 func TestConsentByScriptDeclines(t *testing.T) {
 	s := start(t)

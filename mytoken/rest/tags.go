@@ -120,7 +120,15 @@ func (c *call) changeTagOf(req *wire.TokenTagRequest, operation string, do tagCh
 
 // readTags reads the tags of a request for a token. A string stands for a tag without the
 // flag. Unknown members are refused: nothing is dropped silently.
-func readTags(text jsontext.Value) ([]mytoken.Tag, error) {
+func readTags(text jsontext.Value) ([]mytoken.Tag, error) { return readTagsAs[wire.TokenTag](text) }
+
+// readShownTags reads tags as a consent document shows them, with their colours. They need
+// not be there.
+func readShownTags(text jsontext.Value) ([]mytoken.Tag, error) {
+	return readTagsAs[wire.ShownTag](text)
+}
+
+func readTagsAs[T wire.TokenTag | wire.ShownTag](text jsontext.Value) ([]mytoken.Tag, error) {
 	if len(text) == 0 || text.Kind() == 'n' {
 		return nil, nil
 	}
@@ -133,17 +141,24 @@ func readTags(text jsontext.Value) ([]mytoken.Tag, error) {
 	}
 	var tags []mytoken.Tag
 	for _, value := range list {
-		var one wire.TokenTag
+		var one T
+		var tag mytoken.Tag
 		var err error
 		if value.Kind() == '"' {
-			err = json.Unmarshal(value, &one.Tag)
+			err = json.Unmarshal(value, &tag.Name)
 		} else {
 			err = json.Unmarshal(value, &one, json.RejectUnknownMembers(true))
+			switch one := any(one).(type) {
+			case wire.TokenTag:
+				tag = mytoken.Tag{Name: one.Tag, Children: one.IncludeChildren}
+			case wire.ShownTag:
+				tag = mytoken.Tag{Name: one.Tag, Color: one.Color, Children: one.IncludeChildren}
+			}
 		}
 		if err != nil || value.Kind() == 'n' {
 			return nil, badRequest(`tags are malformed: each is {"tag": "<name>", "include_children": true or false}`)
 		}
-		tags = append(tags, mytoken.Tag{Name: one.Tag, Children: one.IncludeChildren})
+		tags = append(tags, tag)
 	}
 	return tags, nil
 }

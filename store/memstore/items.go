@@ -63,6 +63,9 @@ func (s *Store) ChangeItems(ctx context.Context, c store.ItemChanges) error {
 	if todo, err := known.Decide(&c); err != nil || !todo {
 		return err
 	}
+	if c.NeedsToken && s.tokens[c.Token] == nil {
+		return store.ErrNotFound
+	}
 	plan, err := s.planTickets(&c.Tickets, c.Now)
 	if err != nil {
 		return err

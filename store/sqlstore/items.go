@@ -14,7 +14,7 @@ import (
 // the revision, so of several changes that are based on one revision exactly one is made,
 // and nobody else puts or deletes items of the owner until it is committed. A change of
 // links writes the row of each item that it links. So it finds the item, and the changes of
-// one item's links run one after the other. The order is owner, items, links, tickets.
+// one item's links run one after the other. The order is tokens, owner, items, links, tickets.
 
 // Items implements [store.Belongings].
 func (s *Store) Items(ctx context.Context, owner store.OwnerID) (store.Items, error) {
@@ -66,7 +66,7 @@ func (s *Store) ChangeItems(ctx context.Context, c store.ItemChanges) error {
 		if err != nil {
 			return err
 		}
-		token, err := s.readEventToken(ctx, &c)
+		token, err := s.readItemToken(ctx, &c)
 		if err != nil {
 			return err
 		}
@@ -132,21 +132,24 @@ func sorted(l blobs) blobs {
 	return slices.CompactFunc(l, bytes.Equal)
 }
 
-// readEventToken returns the key of the token that gets the event of a change. It returns
-// 0 if there is no event, or if the token is not stored.
-func (s *Store) readEventToken(ctx context.Context, c *store.ItemChanges) (int64, error) {
-	if c.Event.Name == "" {
+// readItemToken returns the key of the token that gets the event of a change, or that the
+// change needs. It returns 0 if there is none.
+func (s *Store) readItemToken(ctx context.Context, c *store.ItemChanges) (int64, error) {
+	if c.Event.Name == "" && !c.NeedsToken {
 		return 0, nil
 	}
 	keys, err := s.readKeys(ctx, []store.TokenID{c.Token})
 	for key := range keys {
 		return key, err
 	}
+	if err == nil && c.NeedsToken {
+		err = store.ErrNotFound
+	}
 	return 0, err
 }
 
-// changes returns the statements that make a change. token is the key of the token that
-// gets the event, or 0.
+// changes returns the statements that make a change. token is the key that readItemToken
+// returns.
 func (k *knownItems) changes(c *store.ItemChanges, tickets *ticketPlan, token int64) []demand {
 	var all []demand
 	if token != 0 {
@@ -160,7 +163,7 @@ func (k *knownItems) changes(c *store.ItemChanges, tickets *ticketPlan, token in
 	all = append(all, k.writeItems(c)...)
 	all = append(all, writeLinks(c)...)
 	all = append(all, tickets.writes()...)
-	if token != 0 {
+	if token != 0 && c.Event.Name != "" {
 		all = append(all, events(token, c.Event)...)
 	}
 	return all

@@ -205,6 +205,8 @@ var suite = []testCase{
 	{"item/parallel repeats are made once", itemParallelRepeats, shared},
 	{"item/parallel owners of one id have one winner", itemParallelOwners, shared},
 	{"item/changes that race the deletion of their owner", itemOwnerRace, shared},
+	{"item/changes that need a token", itemNeedsToken, shared},
+	{"item/changes that need a token leave nothing of a deleted owner", itemNeedsTokenRace, shared},
 
 	{"link/are kept as they are", linksKept, shared},
 	{"link/of an unknown item is refused", linkRefused, shared},

@@ -112,6 +112,10 @@ const (
 	BugLinksSweptEarly Bug = "sweep takes links before their tokens come"
 	// BugLinksOfDeletedSwept sweeps links that still decide about descendants.
 	BugLinksOfDeletedSwept Bug = "sweep takes links that descendants need"
+	// BugTokenNotNeeded makes changes of items without the token that they need.
+	BugTokenNotNeeded Bug = "change of items does without its token"
+	// BugTokenNeededBefore looks for the token that a change of items needs in an earlier step.
+	BugTokenNeededBefore Bug = "change of items looks for its token too early"
 	// BugItemsOutliveOwner leaves the items of a deleted owner.
 	BugItemsOutliveOwner Bug = "items outlive their owner"
 	// BugItemsNotWalked leaves items out of the sealed values.
@@ -167,6 +171,8 @@ var bugCases = []struct {
 	{BugLinksOutliveToken, []string{"sweep/links", "sweep/links of a deleted ancestor still bind"}},
 	{BugLinksSweptEarly, []string{"sweep/links"}},
 	{BugLinksOfDeletedSwept, []string{"sweep/links of a deleted ancestor still bind"}},
+	{BugTokenNotNeeded, []string{"item/changes that need a token"}},
+	{BugTokenNeededBefore, []string{"item/changes that need a token leave nothing of a deleted owner"}},
 	{BugItemsOutliveOwner, []string{"record/delete owner"}},
 	{BugItemsNotWalked, []string{"sealed/walk is stable"}},
 }

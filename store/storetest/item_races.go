@@ -242,3 +242,32 @@ func itemOwnerRace(e *env) {
 	}
 	e.hides(contents...) // those of the last round
 }
+
+// proves P7: nothing is left of a deleted owner if the changes need a token, be it the first change of
+// the owner or a later one.
+func itemNeedsTokenRace(e *env) {
+	for round := range max(4, e.rounds) {
+		root := e.root()
+		owner, revision := root.Owner, uint64(round%2)
+		if revision > 0 {
+			e.keep(owner, 1)
+		}
+		changes := several(callers, func() store.ItemChanges {
+			c := e.putItems(owner, revision, e.newItem(store.ItemTag))
+			c.Token, c.NeedsToken = root.id(), true
+			return c
+		})
+		errs := e.atOnce(callers+1, func(i int, s store.Store) error {
+			if i == callers/2 {
+				return s.DeleteOwner(e.ctx, owner)
+			}
+			err := s.ChangeItems(e.ctx, changes[i%callers])
+			if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			return err
+		})
+		e.allOK(errs, "ChangeItems or DeleteOwner")
+		e.wantItems(owner, 0)
+	}
+}

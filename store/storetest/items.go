@@ -322,3 +322,26 @@ func itemSideEffects(e *env) {
 	e.changeItems(timed, "at the expiry of a ticket")
 	e.wantItems(owner, 4, a)
 }
+
+func itemNeedsToken(e *env) {
+	root := e.root()
+	owner := root.Owner
+	c := e.putItems(owner, 0, e.newItem(store.ItemTag))
+	c.Token, c.NeedsToken = e.tokenID(), true
+	e.fails(e.changeItemsErr(c), store.ErrNotFound, "a change that needs a token that is not stored")
+	e.wantItems(owner, 0)
+	c.Token = root.id()
+	e.changeItems(c, "that needs a token")
+	e.wantHistory([]*tok{root})
+	e.revoke(root, true)
+	del := e.deleteItems(owner, 1, c.Put[0].ID)
+	del.Token, del.NeedsToken = root.id(), true
+	e.changeItems(del, "that needs a token, which is revoked")
+	e.wantItems(owner, 2)
+	e.ok(e.s.DeleteOwner(e.ctx, owner), "DeleteOwner")
+	for _, late := range []store.ItemChanges{c, del} {
+		late.ID, late.Revision = e.useID(), 0
+		e.fails(e.changeItemsErr(late), store.ErrNotFound, "a change after DeleteOwner")
+	}
+	e.wantItems(owner, 0)
+}

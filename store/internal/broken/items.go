@@ -30,6 +30,10 @@ func Items(s store.Store, bug storetest.Bug) store.Store {
 		return linkNeedsToken{s}
 	case storetest.BugClearIgnored:
 		return clearIgnored{s}
+	case storetest.BugTokenNotNeeded:
+		return tokenNotNeeded{s}
+	case storetest.BugTokenNeededBefore:
+		return tokenNeededBefore{s}
 	case storetest.BugItemsOutliveOwner:
 		return itemsOutliveOwner{s}
 	case storetest.BugItemsNotWalked:
@@ -145,6 +149,30 @@ func (s clearIgnored) ChangeItems(ctx context.Context, c store.ItemChanges) erro
 	c.Links = slices.Clone(c.Links)
 	for i := range c.Links {
 		c.Links[i].Clear = false
+	}
+	return s.Store.ChangeItems(ctx, c)
+}
+
+// tokenNotNeeded makes a change whether or not its token is stored.
+type tokenNotNeeded struct{ store.Store }
+
+func (s tokenNotNeeded) ChangeItems(ctx context.Context, c store.ItemChanges) error {
+	if c.Check() == nil {
+		c.NeedsToken = false
+	}
+	return s.Store.ChangeItems(ctx, c)
+}
+
+// tokenNeededBefore looks for the token before it makes the change.
+type tokenNeededBefore struct{ store.Store }
+
+func (s tokenNeededBefore) ChangeItems(ctx context.Context, c store.ItemChanges) error {
+	if c.Check() == nil && c.NeedsToken {
+		if _, err := s.Token(ctx, c.Token); err != nil {
+			return err
+		}
+		runtime.Gosched()
+		c.NeedsToken = false
 	}
 	return s.Store.ChangeItems(ctx, c)
 }

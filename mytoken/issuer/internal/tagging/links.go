@@ -19,31 +19,34 @@ func (l Links) Add(links []store.Link) {
 
 // Reach says how an item concerns a token.
 type Reach struct {
-	Own    bool // it concerns the token
-	Below  bool // it concerns descendants that have no link of their own
-	Direct bool // the token has a link of its own
+	Own   bool // it concerns the token
+	Below bool // it concerns descendants that have no link of their own
 }
 
 // Reach returns how an item concerns a token, given its ancestors, the nearest first.
 func (l Links) Reach(item store.ItemID, token store.TokenID, ancestors []store.TokenID) Reach {
-	if link, ok := l[token][item]; ok {
-		return Reach{link.Own, link.Below, true}
+	link, direct := l[token][item]
+	if direct && decides(link) {
+		return Reach{link.Own, link.Below}
 	}
+	below := false
 	for _, ancestor := range ancestors {
-		if link, ok := l[ancestor][item]; ok {
-			return Reach{link.Below, link.Below, false}
+		if above, ok := l[ancestor][item]; ok && decides(above) {
+			below = above.Below
+			break
 		}
 	}
-	return Reach{}
+	return Reach{direct || below, below}
 }
 
+// decides reports whether a link says anything about descendants; see [store.Link].
+func decides(link store.Link) bool { return link.Below || !link.Own }
+
 // Put returns the link that lets an item concern a token, and its descendants if below is
-// true. It never takes the item from descendants that have it because of an ancestor of
-// the token.
-func (l Links) Put(item store.ItemID, token store.TokenID, ancestors []store.TokenID, below bool) store.NewLink {
-	now := l.Reach(item, token, ancestors)
-	inherited := now.Below && !now.Direct
-	return store.NewLink{Link: store.Link{Item: item, Token: token, Own: true, Below: below || inherited}, Clear: below}
+// true. Without below, it says nothing about descendants. So it is right whatever happens to
+// the links of ancestors at the same time.
+func Put(item store.ItemID, token store.TokenID, below bool) store.NewLink {
+	return store.NewLink{Link: store.Link{Item: item, Token: token, Own: true, Below: below}, Clear: below}
 }
 
 // Cut returns the link that ends it, for the descendants as well if the item reached them

@@ -46,12 +46,12 @@ func (v *View) of(token store.TokenID, ancestors []store.TokenID) (own, below []
 	}
 	for _, tag := range v.tags {
 		link, direct := links[tag.ID]
-		if !direct {
-			has := len(inherited) > 0 && inherited[0].Name == tag.Name
-			link.Own, link.Below = has, has
-		}
-		if len(inherited) > 0 && inherited[0].Name == tag.Name {
+		has := len(inherited) > 0 && inherited[0].Name == tag.Name
+		if has {
 			inherited = inherited[1:] // both lists have the same order
+		}
+		if !direct || !decides(link) {
+			link.Own, link.Below = direct || has, has
 		}
 		if link.Own {
 			own = append(own, tag.Of(link.Below))
