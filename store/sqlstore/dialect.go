@@ -72,6 +72,9 @@ type engine interface {
 	// touch returns a statement that adds one to each of a list of counters. It locks
 	// them in the same order.
 	touch() string
+	// touchItems returns a statement that writes the rows of a list of items, of the owner
+	// whose items they are. It locks them in the order of their ids.
+	touchItems() string
 	// locks returns a query that locks the rows of a table that a condition finds, in the
 	// order of a column. It returns an empty text if a DELETE locks them in that order by
 	// itself.

@@ -210,6 +210,10 @@ func (mysql) giveBack() string {
 
 func (mysql) locks(string, string, string) string { return "" }
 
+func (mysql) touchItems() string {
+	return `UPDATE {items} SET version = version + 1 WHERE item_id IN ? AND owner_id = ?`
+}
+
 func (mysql) touch() string {
 	return `UPDATE {counters} FORCE INDEX (PRIMARY) SET used = used + 1 WHERE id IN ?`
 }

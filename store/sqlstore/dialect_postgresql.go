@@ -122,6 +122,16 @@ WITH taken AS MATERIALIZED (
 UPDATE {counters} c SET used = t.used + 1 FROM taken t WHERE c.id = t.id`
 }
 
+// touchItems takes the rows in the order of their keys, as touch does. An UPDATE alone takes
+// them as its plan finds them, and the plan depends on how many they are.
+func (postgresql) touchItems() string {
+	return `
+WITH taken AS MATERIALIZED (
+    SELECT item_id FROM {items} WHERE item_id IN ? AND owner_id = ? ORDER BY item_id FOR NO KEY UPDATE
+)
+UPDATE {items} i SET version = i.version + 1 FROM taken t WHERE i.item_id = t.item_id`
+}
+
 // locks returns a query that also waits for uses that spend nothing and only lock the row of
 // their token. An UPDATE would not wait for them.
 func (postgresql) locks(table, where, column string) string {

@@ -93,6 +93,10 @@ func (sqlite) giveBack() string {
 
 func (sqlite) locks(string, string, string) string { return "" }
 
+func (sqlite) touchItems() string {
+	return `UPDATE {items} SET version = version + 1 WHERE item_id IN ? AND owner_id = ?`
+}
+
 func (sqlite) touch() string { return `UPDATE {counters} SET used = used + 1 WHERE id IN ?` }
 
 // fault looks at the result code. Its lower byte is the primary code.

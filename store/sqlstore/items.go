@@ -70,7 +70,7 @@ func (s *Store) ChangeItems(ctx context.Context, c store.ItemChanges) error {
 		if err != nil {
 			return err
 		}
-		return s.writeAll(ctx, known.changes(&c, tickets, token), false)
+		return s.writeAll(ctx, s.itemChanges(known, &c, tickets, token), false)
 	})
 }
 
@@ -148,9 +148,9 @@ func (s *Store) readItemToken(ctx context.Context, c *store.ItemChanges) (int64,
 	return 0, err
 }
 
-// changes returns the statements that make a change. token is the key that readItemToken
+// itemChanges returns the statements that make a change. token is the key that readItemToken
 // returns.
-func (k *knownItems) changes(c *store.ItemChanges, tickets *ticketPlan, token int64) []demand {
+func (s *Store) itemChanges(k *knownItems, c *store.ItemChanges, tickets *ticketPlan, token int64) []demand {
 	var all []demand
 	if token != 0 {
 		tickets.guarded[c.Token] = true
@@ -161,7 +161,7 @@ func (k *knownItems) changes(c *store.ItemChanges, tickets *ticketPlan, token in
 		all = append(all, nextRevision(c))
 	}
 	all = append(all, k.writeItems(c)...)
-	all = append(all, writeLinks(c)...)
+	all = append(all, writeLinks(s.engine, c)...)
 	all = append(all, tickets.writes()...)
 	if token != 0 && c.Event.Name != "" {
 		all = append(all, events(token, c.Event)...)
@@ -236,6 +236,9 @@ func (s *Store) deleteBelongings(ctx context.Context, tx runner, owner []byte) e
 		return err
 	}
 	for some := range slices.Chunk(items, chunk) {
+		if err := s.lock(ctx, tx, "items", "item_id", "item_id", blobs(some)); err != nil {
+			return err
+		}
 		for _, text := range []string{deleteItems, deleteLinksOfItems} {
 			if _, err := s.exec(ctx, tx, text, some); err != nil {
 				return err

@@ -47,7 +47,7 @@ func (s *Store) Links(ctx context.Context, tokens []store.TokenID) ([]store.Link
 
 // writeLinks returns the statements that make the links of a change, in their order. First
 // they write the rows of the items.
-func writeLinks(c *store.ItemChanges) []demand {
+func writeLinks(e engine, c *store.ItemChanges) []demand {
 	var items blobs
 	for i := range c.Links {
 		items = append(items, c.Links[i].Item[:])
@@ -55,8 +55,7 @@ func writeLinks(c *store.ItemChanges) []demand {
 	var all []demand
 	for some := range slices.Chunk(sorted(items), chunk) {
 		all = append(all, demand{
-			text: `UPDATE {items} SET version = version + 1 WHERE item_id IN ? AND owner_id = ?`,
-			args: []any{some, c.Owner[:]}, rows: len(some), after: true,
+			text: e.touchItems(), args: []any{some, c.Owner[:]}, rows: len(some), after: true,
 		})
 	}
 	for rest := c.Links; len(rest) > 0; {

@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -87,4 +88,35 @@ func TestLinksAreSweptInBatches(t *testing.T) {
 			require.Zero(t, done.Tokens)
 		}
 	})
+}
+
+// A change of links takes the rows of the items in the order of their ids, not in the order in
+// which they lie in the table. So of two changes neither waits for the other in a circle. Here
+// it waits for the first row, and holds none of the others.
+func TestLinksTakeItemsInOrder(t *testing.T) {
+	const items = 8
+	s := newNamed(t, "read committed")
+	db := s.migrate(t)
+	st := s.on(t, db)
+	links := store.ItemChanges{Now: lifeNow}
+	for n := range items {
+		c := newItems(store.TokenID{1})
+		c.Put[0].ID = store.ItemID{byte(items - n)} // the first one is now the last row of the table
+		c.Revision, c.Owner, c.Links = uint64(n), store.OwnerID{1}, nil
+		require.NoError(t, st.ChangeItems(t.Context(), c))
+		links.Owner = c.Owner
+		links.Links = append(links.Links, store.NewLink{Link: store.Link{Item: c.Put[0].ID, Token: store.TokenID{1}, Own: true}})
+	}
+	holder, err := db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = holder.ExecContext(t.Context(), fmt.Sprintf("SELECT 1 FROM %s ORDER BY item_id LIMIT 1 FOR UPDATE", s.table("items")))
+	require.NoError(t, err)
+	linked := later(func() error { return st.ChangeItems(t.Context(), links) })
+	require.True(t, s.blocked(t, 1, linked))
+	var free int
+	row := db.QueryRowContext(t.Context(), fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM %s FOR UPDATE SKIP LOCKED) l", s.table("items")))
+	require.NoError(t, row.Scan(&free))
+	assert.Equal(t, items-1, free, "rows that nobody holds")
+	require.NoError(t, holder.Rollback())
+	require.NoError(t, linked.wait())
 }
