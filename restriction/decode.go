@@ -243,8 +243,11 @@ func (d *decoder) words() ([]string, error) {
 	return words, nil
 }
 
-// strings reads an array of strings.
-func (d *decoder) strings() ([]string, error) {
+// strings reads an array of strings, or null.
+func (d *decoder) strings() ([]string, error) { return array(d, "strings", d.string) }
+
+// array reads an array, or null. what names its elements, for errors.
+func array[T any](d *decoder, what string, element func() (T, error)) ([]T, error) {
 	switch d.json.PeekKind() {
 	case 'n':
 		_, err := d.value()
@@ -254,18 +257,18 @@ func (d *decoder) strings() ([]string, error) {
 		if _, err := d.value(); err != nil {
 			return nil, err
 		}
-		return nil, badValue(ErrSyntax, "need an array of strings")
+		return nil, badValue(ErrSyntax, "need an array of %s", what)
 	}
 	if _, err := d.json.ReadToken(); err != nil {
 		return nil, keySyntax(err)
 	}
-	var list []string
+	var list []T
 	for d.json.PeekKind() != ']' {
-		entry, err := d.string()
+		one, err := element()
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, entry)
+		list = append(list, one)
 	}
 	if _, err := d.json.ReadToken(); err != nil {
 		return nil, keySyntax(err)

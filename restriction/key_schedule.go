@@ -153,35 +153,12 @@ func (d *decoder) small() (int, error) {
 
 // integers reads an array of integers, or null.
 func (d *decoder) integers() ([]int, error) {
-	switch d.json.PeekKind() {
-	case 'n':
-		_, err := d.value()
-		return nil, err
-	case '[':
-	default:
-		if _, err := d.value(); err != nil {
-			return nil, err
-		}
-		return nil, badValue(ErrSyntax, "need an array of integers")
-	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return nil, keySyntax(err)
-	}
-	var list []int
-	for d.json.PeekKind() != ']' {
+	return array(d, "integers", func() (int, error) {
 		if d.json.PeekKind() == 'n' {
-			return nil, badValue(ErrSyntax, "need an array of integers")
+			return 0, badValue(ErrSyntax, "need an array of integers")
 		}
-		n, err := d.small()
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, n)
-	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return nil, keySyntax(err)
-	}
-	return list, nil
+		return d.small()
+	})
 }
 
 // write writes the members that the schedule states, in the order of protocol section
