@@ -317,9 +317,8 @@ type SSHKeys struct {
 }
 
 // SSHKeys returns the SSH keys of the user whose tokens are not revoked and have not expired,
-// the oldest first. It
-// needs read@settings:grants:ssh, and counts as one other use. Errors are those of
-// [Issuer.Subtree].
+// the oldest first. It needs read@settings:grants:ssh, and counts as one other use. Errors
+// are those of [Issuer.Subtree].
 func (i *Issuer) SSHKeys(ctx context.Context, req SettingsRequest) (*SSHKeys, error) {
 	return again(ctx, req.Client, func() (*SSHKeys, error) { return i.sshKeysOnce(ctx, req) })
 }
@@ -345,7 +344,7 @@ func (i *Issuer) sshKeysOnce(ctx context.Context, req SettingsRequest) (*SSHKeys
 	}
 	keys, err := openItems[sshKey](i, b)
 	if err != nil {
-		return nil, err
+		return nil, p.afterCharge(err)
 	}
 	for _, key := range keys {
 		info, err := i.keyToken(ctx, key.contents)
@@ -398,7 +397,7 @@ func (i *Issuer) deleteSSHKeyOnce(ctx context.Context, req SSHKeyDeletion) (*myt
 	}
 	keys, err := openItems[sshKey](i, b)
 	if err != nil {
-		return nil, err
+		return nil, p.afterCharge(err)
 	}
 	var gone []store.ItemID
 	for _, key := range keys {
