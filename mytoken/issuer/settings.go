@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -110,9 +111,12 @@ func (i *Issuer) SetGrant(ctx context.Context, req GrantRequest) (*mytoken.Issue
 				}
 			}
 			put, err := sealItem(i, owner, one)
-			c.Put = []store.Item{put}
+			c.Put, c.Token, c.NeedsToken = []store.Item{put}, p.id.ID, true
 			return err
 		})
+		if errors.Is(err, store.ErrNotFound) { // the user was deleted meanwhile
+			err = i.tokenError(ctx, p, err)
+		}
 		if err != nil {
 			return nil, p.afterCharge(err)
 		}

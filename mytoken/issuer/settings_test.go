@@ -10,6 +10,9 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/memstore"
+	"github.com/mytoken-go/sdk/store/storetest"
 )
 
 // TestGrantSettings keeps one setting for each grant type and user.
@@ -47,4 +50,23 @@ func TestGrantSettingsAtOnce(t *testing.T) {
 	got, err := s.Issuer.GrantSettings(t.Context(), issuer.SettingsRequest{Token: by.Token, Client: client})
 	require.NoError(t, err)
 	require.Len(t, got.List, 5)
+}
+
+// A user is deleted while a request changes a setting. Nothing is left of them.
+//
+// proves P7
+func TestGrantSettingOfADeletedUser(t *testing.T) {
+	faulty := storetest.NewFaulty(memstore.New(), nil)
+	s := start(t, mytokentest.Options{Store: faulty})
+	root := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.Settings}})
+	info, err := faulty.Token(t.Context(), root.ID)
+	require.NoError(t, err)
+	meanwhile(faulty, storetest.Before("ChangeItems", 1), func() { assert.NoError(t, owner(t, s, "alice").Delete(t.Context())) })
+	_, err = s.Issuer.SetGrant(t.Context(), issuer.GrantRequest{
+		Token: root.Token, GrantSetting: issuer.GrantSetting{GrantType: "ssh", Enabled: true}, Client: client,
+	})
+	requireTokenError(t, err, issuer.TokenUnknown)
+	items, err := faulty.Items(t.Context(), info.Owner)
+	require.NoError(t, err)
+	require.Equal(t, store.Items{}, items)
 }
