@@ -9,9 +9,9 @@ import (
 // Validate reports the first thing in l that makes no sense. The error is a
 // [*ClauseError] that wraps [ErrEmptyClause] or [ErrInvalid]. These make no sense: a list
 // without entries, an empty or malformed entry, a negative time or count, an end before
-// the beginning, countries that are all excluded, and a schedule that admits nothing or
-// whose time zone is not known here. Validate returns [ErrTooLarge] if l exceeds a limit.
-// A list that passes can be written and read again.
+// the beginning, countries that are all excluded, and recurring times that never come or
+// are in a time zone that is not known here. Validate returns [ErrTooLarge] if l exceeds a
+// limit. A list that passes can be written and read again.
 //
 // Validate is for restrictions that somebody asks for, not for those of a token in use.
 // It does not judge extra keys; see [Options.Check].

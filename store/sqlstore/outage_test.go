@@ -181,10 +181,11 @@ func TestPathDiesAtTheEnd(t *testing.T) {
 					require.NoError(t, err)
 					roots = append(roots, p)
 				}
-				dead := make(chan struct{})
+				dead, reached := make(chan struct{}), make(chan struct{}, 10)
 				t.Cleanup(func() { close(dead) })
 				sp.hook(func(_ context.Context, said statement) error {
 					if said.is(last) {
+						reached <- struct{}{}
 						<-dead
 					} else if last == "ROLLBACK" && said.is("INSERT") {
 						return errors.New("refused")
@@ -197,7 +198,14 @@ func TestPathDiesAtTheEnd(t *testing.T) {
 				}
 				for _, p := range roots[:3] { // more than there are slots
 					for _, step := range []func(context.Context) error{st.Ping, func(ctx context.Context) error { return revoke(ctx, p) }} {
-						ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+						ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+						go func() { // the caller gives up on the path that died
+							select {
+							case <-reached:
+								cancel()
+							case <-ctx.Done():
+							}
+						}()
 						err := step(ctx)
 						cancel()
 						require.Error(t, err)
