@@ -101,7 +101,7 @@ func TestTags(t *testing.T) {
 	require.Equal(t, []mytoken.Tag{{Name: "b", Color: "0011ff"}, {Name: "grid", Color: "123456"}}, tags)
 	require.Equal(t, int64(7), otherUses(t, s, token.ID))
 
-	// What makes no sense costs nothing and changes nothing.
+	// A request that makes no sense costs nothing and changes nothing.
 	before := stateOf(t, s)
 	_, err = s.Issuer.UpdateTag(ctx, issuer.TagRequest{Token: token.Token, Name: "b", NewName: "grid", Client: client})
 	requireRequestError(t, err, "tag")
@@ -141,7 +141,7 @@ func TestTags(t *testing.T) {
 	}, told, "a tag has the name that it has now, and none once it is deleted")
 }
 
-// Who may read and change tags.
+// TestTagsNeedCapabilities says who may read and change tags.
 func TestTagsNeedCapabilities(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()

@@ -109,7 +109,7 @@ func TestLinkAfterLogin(t *testing.T) {
 		require.Equal(t, "after the login [tokeninfo:history] 3", fmt.Sprint(created.values.Get("name"), " ", created.values["capabilities"], " ", created.values.Get("clause-1-usages_other")))
 		require.Contains(t, page.text, `id="filled"`)
 	}
-	// What a form says is wanted leads nowhere else.
+	// A form cannot send its user anywhere else.
 	b := s.browser()
 	f := formOf(t, b.click(s.URL+"/manage/create?r="+link(request)), "login")
 	for _, wanted := range []string{"r=https://evil.example", "r=//evil.example", "r=" + strings.Repeat("A", 4100), "r=", "https://evil.example", "r=" + link(request) + "\r\nX: y"} {

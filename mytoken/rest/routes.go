@@ -86,7 +86,7 @@ var notBuilt = []struct{ path, what string }{
 	{"/actions", "the service for links in mails"},
 }
 
-// What is missing, as the errors of [notBuilt] name it.
+// The errors of [notBuilt] use these names for what is missing.
 const (
 	notBuiltMail          = "mail"
 	notBuiltNotifications = "the service for notifications"

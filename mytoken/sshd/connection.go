@@ -77,7 +77,7 @@ func (c *connection) serve() {
 		c.refused(ctx, errtext.ForLog(err))
 		return
 	}
-	// What is known about the key that signed, and about no other one that the client has
+	// The permissions are those of the key that signed, not of one that the client has only
 	// asked about.
 	key, ok := conn.Permissions.ExtraData[keyOf{}].(*issuer.SSHKey)
 	if !ok {

@@ -35,7 +35,7 @@ var clientSignatures = []string{
 	ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512,
 }
 
-// What protects connections: the defaults of package ssh without SHA-1.
+// These algorithms protect connections: the defaults of package ssh without SHA-1.
 var (
 	keyExchanges = []string{
 		ssh.KeyExchangeMLKEM768X25519, ssh.KeyExchangeCurve25519,

@@ -94,7 +94,7 @@ func itemsKept(e *env) {
 	e.wantItems(owner, 8, a)
 	e.wantItems(other, 0)
 
-	// What similar owners and ids name, and values of any size.
+	// Similar owners and ids name different items, and values have any size.
 	long := e.newItem(store.ItemTag)
 	long.Contents = store.Sealed(strings.Repeat(string(e.sealed()), 2000))
 	want := make(map[store.OwnerID]store.Item)

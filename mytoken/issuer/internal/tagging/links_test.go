@@ -52,10 +52,10 @@ func (f *forest) ruled(id store.TokenID) bool {
 
 func (f *forest) linked(id store.TokenID) bool { _, ok := f.links[id][item]; return ok }
 
-// What a list shows agrees with what each operation promises, whatever happened before:
-// adding a tag with the flag reaches all descendants, and those made later; adding it
-// without the flag leaves the descendants what passes down from ancestors; removing it
-// takes it from the subtree if it passed down there, and else from the token alone.
+// A list shows what each operation promises, whatever happened before: adding a tag with
+// the flag reaches all descendants, and those made later; adding it without the flag
+// leaves the descendants what passes down from ancestors; removing it takes it from the
+// subtree if it passed down there, and else from the token alone.
 func TestLinks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := &forest{above: map[store.TokenID][]store.TokenID{}, links: tagging.Links{}}
