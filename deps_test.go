@@ -93,6 +93,7 @@ internal/benchtest: sync
 internal/dbtest:
 internal/errtext:
 internal/fresh/freshtest:
+internal/paralleltest:
 internal/livehttp/relaytest:
 internal/ownfile/ownfiletest:
 internal/jws: jwx json
@@ -230,7 +231,7 @@ func permitted(imported string, allowed []string) bool {
 func within(path, parent string) bool { return path == parent || strings.HasPrefix(path, parent+"/") }
 
 // forTests are packages that only tests import.
-var forTests = []string{"store/storetest", "store/internal/broken", "internal/benchtest", "internal/dbtest", "internal/enginetest", "internal/fresh/freshtest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext", "mytoken/rest/internal/npm"}
+var forTests = []string{"store/storetest", "store/internal/broken", "internal/benchtest", "internal/dbtest", "internal/enginetest", "internal/fresh/freshtest", "internal/paralleltest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext", "mytoken/rest/internal/npm"}
 
 // TestUsersGetNoTestLibraries looks at everything that a user's program links.
 func TestUsersGetNoTestLibraries(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -39,7 +40,7 @@ func TestOneUseIsOneAccessToken(t *testing.T) {
 			got[at.Token.Reveal()]++
 		}
 	}
-	inParallel(12, ask)
+	paralleltest.Do(12, ask)
 	for k := range 6 {
 		ask(k)
 	}

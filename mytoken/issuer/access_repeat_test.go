@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -260,7 +261,7 @@ func TestRepeatedUnderLoad(t *testing.T) {
 			names[k] = issuer.NewUseID()
 		}
 		var handedOut [ids]atomic.Bool
-		inParallel(ids*calls, func(k int) {
+		paralleltest.Do(ids*calls, func(k int) {
 			_, err := nodes[k%3].AccessToken(t.Context(), issuer.AccessTokenRequest{
 				Token: w.token, ID: names[k%ids], Scopes: distinctScopes[k/ids%2], Client: mytokentest.Client,
 			})

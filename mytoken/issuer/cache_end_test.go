@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -275,7 +276,7 @@ func TestAccessTokenCacheChurn(t *testing.T) {
 		children[k] = derive(t, s.Service, root.Token, mytoken.Properties{Capabilities: allCapabilities})
 	}
 	var granted [tokens]atomic.Int64
-	inParallel(tokens*callers, func(k int) {
+	paralleltest.Do(tokens*callers, func(k int) {
 		n := k % tokens
 		for range rounds {
 			late := revoked[n].Load()

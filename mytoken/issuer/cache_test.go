@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -303,7 +304,7 @@ func TestAccessTokenCacheIsCharged(t *testing.T) {
 			ids[k] = issuer.NewUseID()
 		}
 	}
-	inParallel(calls, func(k int) {
+	paralleltest.Do(calls, func(k int) {
 		_, err := nodes[k%2].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, ID: ids[k], Client: mytokentest.Client})
 		switch {
 		case err == nil:

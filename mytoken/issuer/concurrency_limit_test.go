@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -48,7 +49,7 @@ func TestLimitIsExactUnderLoad(t *testing.T) {
 				require.NoError(t, err)
 				issuers := nodesOf(t, w, nodes)
 				var delivered, refused atomic.Int64
-				inParallel(loadRequests, func(k int) {
+				paralleltest.Do(loadRequests, func(k int) {
 					_, err := issuers[k%nodes].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Client: mytokentest.Client})
 					switch {
 					case err == nil:
@@ -86,7 +87,7 @@ func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
 		}
 		nodes := nodesOf(t, w, 2)
 		var delivered atomic.Int64
-		inParallel(80, func(k int) {
+		paralleltest.Do(80, func(k int) {
 			_, err := nodes[k%2].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: tokens[k/2%len(tokens)], Client: mytokentest.Client})
 			if err == nil {
 				delivered.Add(1)
@@ -129,10 +130,10 @@ func TestRefundsUnderLoad(t *testing.T) {
 				assert.NoError(t, err)
 			}
 		}
-		inParallel(60, ask)
+		paralleltest.Do(60, ask)
 		w.requireCharged(t, delivered.Load())
 		w.fault(nil)
-		inParallel(60, ask)
+		paralleltest.Do(60, ask)
 		require.EqualValues(t, loadLimit, delivered.Load())
 		w.requireCharged(t, loadLimit)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -209,7 +210,7 @@ func TestLoginEndsForManyThatNeverRotate(t *testing.T) {
 // proves P5
 func TestFirstRefreshShowsRotation(t *testing.T) {
 	w := newWorld(t, optest.RotateStrict, worldOptions{upstream: refreshNeverRotates})
-	inParallel(len(distinctScopes), func(k int) {
+	paralleltest.Do(len(distinctScopes), func(k int) {
 		_, err := w.issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Scopes: distinctScopes[k], Client: mytokentest.Client})
 		assert.NoError(t, err)
 	})

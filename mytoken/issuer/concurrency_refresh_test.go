@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -61,7 +62,7 @@ func TestStrictRotationUnderLoad(t *testing.T) {
 				issuers = append(issuers, node)
 			}
 			for range rounds {
-				inParallel(requests, func(k int) {
+				paralleltest.Do(requests, func(k int) {
 					at, err := issuers[k%nodes].AccessToken(t.Context(), issuer.AccessTokenRequest{
 						Token: tokens[k/perToken], Scopes: manyScopes(k), Client: mytokentest.Client,
 					})
@@ -140,7 +141,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 		return optest.Fault{}
 	})
 	var delivered atomic.Int64
-	inParallel(100, func(k int) {
+	paralleltest.Do(100, func(k int) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		if k%3 == 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -34,7 +35,7 @@ func TestRevocationRacesDerivation(t *testing.T) {
 		tokens := []mytoken.Secret{w.token}
 		var enough sync.Once
 		revoke := make(chan struct{})
-		inParallel(9, func(k int) {
+		paralleltest.Do(9, func(k int) {
 			if k == 8 {
 				<-revoke
 				_, err := nodes[0].Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})
@@ -93,7 +94,7 @@ func TestRevocationRacesAccessTokens(t *testing.T) {
 		var delivered atomic.Int64
 		var once sync.Once
 		some := make(chan struct{})
-		inParallel(9, func(k int) {
+		paralleltest.Do(9, func(k int) {
 			if k == 8 {
 				<-some
 				_, err := nodes[0].Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})

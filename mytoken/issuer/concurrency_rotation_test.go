@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -31,7 +32,7 @@ func TestParallelUsesOfARotatingToken(t *testing.T) {
 					require.NoError(t, err)
 					nodes := nodesOf(t, w, 2)
 					updates := make([]*mytoken.Issued, 10)
-					inParallel(len(updates), func(k int) {
+					paralleltest.Do(len(updates), func(k int) {
 						req := issuer.AccessTokenRequest{Token: w.token, Client: mytokentest.Client}
 						if !shared {
 							req.Scopes = distinctScopes[k%3]

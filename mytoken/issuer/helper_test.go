@@ -13,6 +13,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	_ "github.com/mytoken-go/sdk/internal/ownfile/ownfiletest" // sets the umask
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -188,25 +189,10 @@ func events(t *testing.T, s *mytokentest.Service, id mytoken.TokenID) []string {
 	return out
 }
 
-// inParallel calls f n times in parallel, with another number each, and waits for all
-// calls. No call goes on before all of them have started.
-func inParallel(n int, f func(k int)) {
-	var ready, done sync.WaitGroup
-	ready.Add(n)
-	for k := range n {
-		done.Go(func() {
-			ready.Done()
-			ready.Wait()
-			f(k)
-		})
-	}
-	done.Wait()
-}
-
 // atOnce calls f n times in parallel and returns all results.
 func atOnce[T any](n int, f func() (T, error)) (values []T, errs []error) {
 	values, errs = make([]T, n), make([]error, n)
-	inParallel(n, func(k int) { values[k], errs[k] = f() })
+	paralleltest.Do(n, func(k int) { values[k], errs[k] = f() })
 	return values, errs
 }
 

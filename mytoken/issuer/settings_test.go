@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -46,7 +47,7 @@ func TestGrantSettingsAtOnce(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	by := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.Settings}})
 	names := []string{"mytoken", "oidc_flow", "polling_code", "transfer_code", "ssh"}
-	inParallel(10, func(k int) { setGrant(t, s, by.Token, names[k%5], true) })
+	paralleltest.Do(10, func(k int) { setGrant(t, s, by.Token, names[k%5], true) })
 	got, err := s.Issuer.GrantSettings(t.Context(), issuer.SettingsRequest{Token: by.Token, Client: client})
 	require.NoError(t, err)
 	require.Len(t, got.List, 5)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -41,7 +42,7 @@ func TestN5_KeyHoldsTheSuccessor(t *testing.T) {
 			}
 			assert.Equal(t, before+3, seq())
 			const n = 64
-			inParallel(n, func(k int) {
+			paralleltest.Do(n, func(k int) {
 				var err error
 				switch k % 4 {
 				case 0:

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -267,7 +268,7 @@ func TestSameKeyTwice(t *testing.T) {
 		logins = append(logins, started)
 	}
 	var won, refused atomic.Int32
-	inParallel(2*n, func(k int) { // each code is polled twice
+	paralleltest.Do(2*n, func(k int) { // each code is polled twice
 		_, err := s.Issuer.PollSSHKey(t.Context(), issuer.PollRequest{Code: logins[k%n].PollingCode, Client: client})
 		switch {
 		case err == nil:

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -55,7 +55,7 @@ func TestTagsMadeAtOnce(t *testing.T) {
 	root := login(t, s, mytoken.Properties{Name: "root", Capabilities: append(capability.Set{capability.Settings}, allCapabilities...)})
 	children := make([]*mytoken.Issued, 32)
 	errs := make([]error, 32)
-	inParallel(32, func(k int) {
+	paralleltest.Do(32, func(k int) {
 		switch k % 4 {
 		case 0:
 			_, errs[k] = s.Issuer.CreateTag(t.Context(), issuer.TagRequest{Token: root.Token, Name: "same", Client: client})
@@ -82,7 +82,7 @@ func TestTagsMadeAtOnce(t *testing.T) {
 func TestTagWhileChildrenAreMade(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	f := newFamily(t, s)
-	inParallel(33, func(k int) {
+	paralleltest.Do(33, func(k int) {
 		if k == 0 {
 			_, err := s.Issuer.TagToken(t.Context(), issuer.TagTokenRequest{Token: f.root.Token, Tag: mytoken.Tag{Name: "all", Children: true}, Client: client})
 			assert.NoError(t, err)
@@ -213,7 +213,7 @@ func TestTagRenamedTwice(t *testing.T) {
 //
 // It proves P7 and P9.
 func TestTagNamesAreSealed(t *testing.T) {
-	var log syncBuffer
+	var log paralleltest.Buffer
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
 		c.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		c.Observer = func(_ context.Context, n issuer.Notice) { fmt.Fprintf(&log, "%+v\n", n) }
@@ -269,22 +269,4 @@ func TestTagNamesAreSealed(t *testing.T) {
 		}
 	}
 	require.Equal(t, 3, kept)
-}
-
-// syncBuffer is a buffer for several goroutines.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

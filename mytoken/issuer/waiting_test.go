@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -182,7 +183,7 @@ func TestPendingLoginsAtOnce(t *testing.T) {
 		})
 		won := winners(logins, errs)
 		require.Len(t, won, 10)
-		inParallel(10, func(k int) {
+		paralleltest.Do(10, func(k int) {
 			_, err := s.Issuer.Decline(t.Context(), won[k].ConsentCode)
 			require.NoError(t, err)
 		})

@@ -12,11 +12,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
 )
+
+// logBuffer keeps what is logged.
+type logBuffer struct{ paralleltest.Buffer }
 
 // lines returns what was logged, one object for each line.
 func (b *logBuffer) lines(t testing.TB) (out []m) {

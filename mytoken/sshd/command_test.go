@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -312,7 +313,7 @@ func TestN5_RotationOverSSH(t *testing.T) {
 		s.Clock.Advance(time.Minute)
 	}
 	assert.Equal(t, before+5, seq())
-	inParallel(64, func(k int) {
+	paralleltest.Do(64, func(k int) {
 		got := h.run([]string{"AT", "MT", "introspect", "history"}[k%4])
 		if got.status != 0 { // more lists at once than one token may have
 			assert.True(t, k%4 == 3 && strings.HasPrefix(got.out, "temporarily_unavailable"), "%+v", got)

@@ -9,6 +9,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/mytoken-go/sdk/internal/enginetest"
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
@@ -23,7 +24,7 @@ func TestEngines(t *testing.T) {
 				o.Options.Config = func(c *issuer.Config) { c.RotationGrace = -1 }
 			})
 			h := s.register(newKey(t), mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true, OnOther: true, AutoRevoke: true}})
-			inParallel(32, func(k int) {
+			paralleltest.Do(32, func(k int) {
 				got := h.run([]string{"AT", "MT", "introspect"}[k%3])
 				assert.Zero(t, got.status, "%+v", got)
 			})

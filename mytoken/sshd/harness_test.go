@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	_ "github.com/mytoken-go/sdk/internal/ownfile/ownfiletest" // sets the umask
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -32,7 +32,7 @@ type service struct {
 	*mytokentest.Service
 	t       testing.TB
 	URL     string
-	Log     *logBuffer
+	Log     *paralleltest.Buffer
 	rest    *rest.Handler
 	ssh     *sshd.Server
 	address string // of the SSH server
@@ -54,7 +54,7 @@ var everything = capability.Set{
 
 func start(t testing.TB, changes ...func(*setup)) *service {
 	t.Helper()
-	s := &service{t: t, Log: new(logBuffer), http: httptest.NewUnstartedServer(nil), host: newKey(t)}
+	s := &service{t: t, Log: new(paralleltest.Buffer), http: httptest.NewUnstartedServer(nil), host: newKey(t)}
 	s.URL = "http://" + s.http.Listener.Addr().String()
 	logger := slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := setup{ssh: sshd.Config{HostKeys: []ssh.Signer{s.host}, Logger: logger}}
@@ -243,37 +243,4 @@ func from(hosts ...string) restriction.List {
 		panic(err)
 	}
 	return list
-}
-
-// inParallel calls f n times in parallel, with another number each, and waits for all
-// calls. No call goes on before all of them have started.
-func inParallel(n int, f func(k int)) {
-	var ready, done sync.WaitGroup
-	ready.Add(n)
-	for k := range n {
-		done.Go(func() {
-			ready.Done()
-			ready.Wait()
-			f(k)
-		})
-	}
-	done.Wait()
-}
-
-// logBuffer keeps what is logged.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -231,15 +231,7 @@ func TestShutdown(t *testing.T) {
 
 // TestShutdownGivesUp: at the end of its context, Shutdown breaks off what still runs.
 func TestShutdownGivesUp(t *testing.T) {
-	held, running := &commands{}, make(chan struct{})
-	s := start(t, func(o *setup) { o.commands = held })
-	h := s.register(newKey(t), mytoken.Properties{})
-	held.next = blocking{running}
-	client := h.dial()
-	session, err := client.NewSession()
-	require.NoError(t, err)
-	require.NoError(t, session.Start("AT"))
-	<-running
+	s, _, session := startBlocked(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, s.ssh.Shutdown(ctx), context.Canceled)
@@ -265,8 +257,9 @@ func (b blocking) Command(ctx context.Context, _ issuer.Client, _ string, _ []by
 	return mytoken.NewSecret("given up"), errors.New("given up")
 }
 
-// TestClientGoesAway: its command learns of that.
-func TestClientGoesAway(t *testing.T) {
+// startBlocked starts a service, and a command that is still running.
+func startBlocked(t *testing.T) (*service, *ssh.Client, *ssh.Session) {
+	t.Helper()
 	held, running := &commands{}, make(chan struct{})
 	s := start(t, func(o *setup) { o.commands = held })
 	h := s.register(newKey(t), mytoken.Properties{})
@@ -276,6 +269,12 @@ func TestClientGoesAway(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, session.Start("AT"))
 	<-running
+	return s, client, session
+}
+
+// TestClientGoesAway: its command learns of that.
+func TestClientGoesAway(t *testing.T) {
+	s, client, _ := startBlocked(t)
 	require.NoError(t, client.Close())
 	require.NoError(t, s.ssh.Shutdown(t.Context()), "the command is over")
 }

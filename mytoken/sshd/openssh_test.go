@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/mytoken-go/sdk/internal/dbtest"
+	"github.com/mytoken-go/sdk/internal/paralleltest"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/mytoken/sshd"
@@ -211,7 +212,7 @@ func TestOpenSSH(t *testing.T) {
 	s.restart()
 	o.works("AT")
 
-	inParallel(64, func(int) {
+	paralleltest.Do(64, func(int) {
 		out, status := o.call("AT")
 		assert.Zero(t, status, "%s", out)
 	})
@@ -252,7 +253,7 @@ func TestOpenSSHKeys(t *testing.T) {
 	}
 	s.restart()
 	rotating.works("AT")
-	inParallel(16, func(int) {
+	paralleltest.Do(16, func(int) {
 		out, status := rotating.call("AT")
 		assert.Zero(t, status, "%s", out)
 	})
